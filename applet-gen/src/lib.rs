@@ -1,0 +1,1 @@
+//! Turns the model into Java Card build artifacts and SCP03 load scripts.

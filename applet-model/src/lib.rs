@@ -1,0 +1,10 @@
+//! The reference model of the IPAe applet: what the applet does, with no I/O.
+//!
+//! Here live the state machine as one table, the applet's APDU commands as one table, status
+//! words, COMPREHENSION-TLV and proactive commands (ETSI TS 102 223), the SGP.22/SGP.32 data
+//! objects and the IPA procedures. Sockets, readers, clocks, threads and randomness never do:
+//! all of these are inputs and outputs.
+
+pub mod apdu;
+pub mod status;
+pub mod trace;

@@ -1,0 +1,1 @@
+//! Drives cards, real and virtual: readers, terminal, personalization, lab eIM, reports. Holds the ipae binary.

@@ -1,0 +1,2 @@
+//! The `ipae` command.
+fn main() {}

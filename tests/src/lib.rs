@@ -1,0 +1,1 @@
+//! End-to-end scenarios over the public interfaces, fault campaigns and peers.
