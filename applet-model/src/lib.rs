@@ -5,6 +5,7 @@
 //! objects and the IPA procedures. Sockets, readers, clocks, threads and randomness never do:
 //! all of these are inputs and outputs.
 
+pub mod aid;
 pub mod apdu;
 pub mod status;
 pub mod trace;
