@@ -8,4 +8,5 @@
 pub mod aid;
 pub mod apdu;
 pub mod status;
+pub mod tlv;
 pub mod trace;
