@@ -1,1 +1,4 @@
 //! Card definitions and the virtual card: GlobalPlatform runtime, Java Card VM, toolkit framework, eUICC.
+
+pub mod power;
+pub mod vm;
