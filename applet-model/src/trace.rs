@@ -23,7 +23,10 @@ pub enum Boundary {
     TerminalProfile(Vec<u8>),
     /// In: `process()` was called with this command. SELECT of the applet is one of them.
     Apdu(Command),
-    /// Out: the answer to [`Boundary::Apdu`] (without 61xx/6Cxx/91xx, which are the runtime's).
+    /// In: `processData()` was called with this STORE DATA command: it came through the security domain under
+    /// its secure channel, plain by now (GlobalPlatform API `org.globalplatform.Application`).
+    Personalization(Command),
+    /// Out: the answer to [`Boundary::Apdu`] and [`Boundary::Personalization`] (without 61xx/6Cxx/91xx, which are the runtime's).
     Response(Response),
     /// In: `processToolkit()` was called with this event (constants of `ToolkitConstants`) and, for
     /// an ENVELOPE, the value of its BER-TLV.
