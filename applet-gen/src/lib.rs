@@ -1,1 +1,3 @@
 //! Turns the model into Java Card build artifacts and SCP03 load scripts.
+
+pub mod gp;

@@ -1,0 +1,7 @@
+//! GlobalPlatform: commands, secure channel, install parameters.
+//!
+//! Everything here is a pure function of its inputs: challenges and keys come from outside, APDUs
+//! come out. Readers and card state live elsewhere; the virtual card's security domain uses the
+//! card side of [`scp03`].
+
+pub mod scp03;
