@@ -7,6 +7,7 @@
 
 pub mod aid;
 pub mod apdu;
+pub mod cat;
 pub mod status;
 pub mod tlv;
 pub mod trace;
