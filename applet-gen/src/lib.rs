@@ -1,3 +1,4 @@
 //! Turns the model into Java Card build artifacts and SCP03 load scripts.
 
+pub mod cap;
 pub mod gp;
