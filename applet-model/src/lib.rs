@@ -8,6 +8,7 @@
 pub mod aid;
 pub mod apdu;
 pub mod cat;
+pub mod sgp;
 pub mod status;
 pub mod tlv;
 pub mod trace;

@@ -1,0 +1,541 @@
+//! The simple types: identities, versions, byte strings, certificates and keys kept as they came.
+
+use super::asn1::{Described, Schema, Shape};
+use core::fmt;
+use core::ops::Deref;
+use core::str::FromStr;
+use der::{
+    DecodeValue, EncodeValue, ErrorKind, FixedTag, Header, Length, Reader, Result, SliceReader,
+    Tag, Writer,
+};
+use thiserror::Error;
+
+/// A text that isn't the identity it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum IdentityError {
+    /// Wrong number of digits.
+    #[error("{what} has {found} characters, expected {expected}")]
+    Length {
+        /// `EID` or `ICCID`.
+        what: &'static str,
+        /// What is allowed.
+        expected: &'static str,
+        /// What came.
+        found: usize,
+    },
+    /// A character that is no decimal digit.
+    #[error("{what} has {found:?} at position {position}, expected a digit")]
+    Digit {
+        /// `EID` or `ICCID`.
+        what: &'static str,
+        /// From 1.
+        position: usize,
+        /// What came.
+        found: char,
+    },
+}
+
+fn digits(what: &'static str, text: &str) -> core::result::Result<Vec<u8>, IdentityError> {
+    text.chars()
+        .enumerate()
+        .map(|(at, c)| match c.to_digit(10) {
+            Some(digit) => Ok(digit as u8),
+            None => Err(IdentityError::Digit {
+                what,
+                position: at + 1,
+                found: c,
+            }),
+        })
+        .collect()
+}
+
+macro_rules! octets {
+    ($(
+        $(#[$meta:meta])*
+        $name:ident [$min:literal..=$max:literal] $shape:ident;
+    )*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Vec<u8>);
+
+        impl $name {
+            /// From bytes; `None` if their number isn't allowed.
+            pub fn new(bytes: impl Into<Vec<u8>>) -> Option<Self> {
+                let bytes = bytes.into();
+                ($min..=$max).contains(&bytes.len()).then_some(Self(bytes))
+            }
+
+            /// The bytes.
+            pub fn as_bytes(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
+        impl Deref for $name {
+            type Target = [u8];
+            fn deref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), hex::encode_upper(&self.0))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode_upper(&self.0))
+            }
+        }
+
+        impl FixedTag for $name {
+            const TAG: Tag = Tag::OctetString;
+        }
+
+        impl<'a> DecodeValue<'a> for $name {
+            type Error = der::Error;
+
+            fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> Result<Self> {
+                let bytes = reader.read_vec(header.length())?;
+                Self::new(bytes).ok_or_else(|| reader.error(ErrorKind::Length { tag: header.tag() }))
+            }
+        }
+
+        impl EncodeValue for $name {
+            fn value_len(&self) -> Result<Length> {
+                Length::try_from(self.0.len())
+            }
+
+            fn encode_value(&self, writer: &mut impl Writer) -> Result<()> {
+                writer.write(&self.0)
+            }
+        }
+
+        impl Described for $name {
+            const SCHEMA: &'static Schema =
+                &Schema { name: stringify!($name), tag: 0x04, shape: Shape::$shape };
+        }
+    )*};
+}
+
+octets! {
+    /// An OCTET STRING without limits of its own.
+    Octets [0..=0x0FFF_FFFF] Octets;
+    /// A list of tags (`5C`), two-byte tags included.
+    TagList [0..=0xFFFF] TagList;
+    /// Identifies a transaction between the eIM or SM-DP+ and the device: 1 to 16 bytes (SGP.22 2.6).
+    TransactionId [1..=16] Octets;
+    /// An application identifier: 5 to 16 bytes (ISO/IEC 7816-4 8.2.1.2).
+    Aid [5..=16] Octets;
+    /// The SubjectKeyIdentifier of a CI's key: 20 bytes where made as RFC 5280 4.2.1.2 (1) says.
+    KeyId [1..=64] Octets;
+    /// Mobile country and network code, coded as in 3GPP TS 24.008.
+    MccMnc [3..=3] Octets;
+}
+
+impl Octets {
+    /// From bytes of any reasonable number: what is over the limit of a DER length is cut off.
+    pub fn from_slice(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+}
+
+impl From<Vec<u8>> for Octets {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<&[u8]> for Octets {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+}
+
+macro_rules! fixed_octets {
+    ($(
+        $(#[$meta:meta])*
+        $name:ident [$len:literal] $tag:literal $shape:ident;
+    )*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub [u8; $len]);
+
+        impl FixedTag for $name {
+            const TAG: Tag = super::asn1::tag($tag);
+        }
+
+        impl<'a> DecodeValue<'a> for $name {
+            type Error = der::Error;
+
+            fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> Result<Self> {
+                let bytes = reader.read_vec(header.length())?;
+                match <[u8; $len]>::try_from(bytes) {
+                    Ok(bytes) => Ok(Self(bytes)),
+                    Err(_) => Err(reader.error(ErrorKind::Length { tag: header.tag() })),
+                }
+            }
+        }
+
+        impl EncodeValue for $name {
+            fn value_len(&self) -> Result<Length> {
+                Length::try_from(self.0.len())
+            }
+
+            fn encode_value(&self, writer: &mut impl Writer) -> Result<()> {
+                writer.write(&self.0)
+            }
+        }
+
+        impl Described for $name {
+            const SCHEMA: &'static Schema =
+                &Schema { name: stringify!($name), tag: $tag, shape: Shape::$shape };
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+    )*};
+}
+
+fixed_octets! {
+    /// The eUICC's identity: 32 decimal digits, most significant first (SGP.29; tag `5A`).
+    Eid [16] 0x5A Digits;
+    /// A profile's identity: up to 20 digits with swapped nibbles, padded with F, as in EF_ICCID
+    /// (ETSI TS 102 221 13.2; tag `5A`).
+    Iccid [10] 0x5A SwappedDigits;
+    /// A version: major, minor, revision.
+    VersionType [3] 0x04 Version;
+    /// Sixteen bytes: challenges.
+    Octet16 [16] 0x04 Octets;
+    /// One byte.
+    Octet1 [1] 0x04 Octets;
+}
+
+impl fmt::Display for Eid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode_upper(self.0))
+    }
+}
+
+impl FromStr for Eid {
+    type Err = IdentityError;
+
+    /// From 32 decimal digits; the check digits aren't looked at.
+    fn from_str(text: &str) -> core::result::Result<Self, IdentityError> {
+        let digits = digits("EID", text)?;
+        let mut out = [0u8; 16];
+        if digits.len() != 32 {
+            return Err(IdentityError::Length {
+                what: "EID",
+                expected: "32",
+                found: digits.len(),
+            });
+        }
+        for (byte, pair) in out.iter_mut().zip(digits.chunks(2)) {
+            *byte = pair.iter().fold(0, |byte, digit| byte << 4 | digit);
+        }
+        Ok(Self(out))
+    }
+}
+
+impl Eid {
+    /// True if the last two digits make the number 1 modulo 97 (SGP.29 3.2, ISO/IEC 7064).
+    pub fn check_digits_fit(&self) -> bool {
+        let remainder = hex::encode(self.0).chars().try_fold(0u32, |rest, c| {
+            c.to_digit(10).map(|digit| (rest * 10 + digit) % 97)
+        });
+        remainder == Some(1)
+    }
+}
+
+impl fmt::Display for Iccid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text: String = hex::encode_upper(self.0)
+            .as_bytes()
+            .chunks(2)
+            .flat_map(|pair| pair.iter().rev())
+            .map(|c| char::from(*c))
+            .collect();
+        f.write_str(text.trim_end_matches('F'))
+    }
+}
+
+impl FromStr for Iccid {
+    type Err = IdentityError;
+
+    /// From 18 to 20 decimal digits; the check digit isn't looked at.
+    fn from_str(text: &str) -> core::result::Result<Self, IdentityError> {
+        let digits = digits("ICCID", text)?;
+        if !(18..=20).contains(&digits.len()) {
+            return Err(IdentityError::Length {
+                what: "ICCID",
+                expected: "18 to 20",
+                found: digits.len(),
+            });
+        }
+        let mut out = [0xFFu8; 10];
+        for (byte, pair) in out.iter_mut().zip(digits.chunks(2)) {
+            *byte = match pair {
+                [low, high] => high << 4 | low,
+                [low] => 0xF0 | low,
+                _ => 0xFF,
+            };
+        }
+        Ok(Self(out))
+    }
+}
+
+impl VersionType {
+    /// From its three numbers.
+    pub const fn new(major: u8, minor: u8, revision: u8) -> Self {
+        Self([major, minor, revision])
+    }
+}
+
+impl fmt::Display for VersionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [major, minor, revision] = self.0;
+        write!(f, "{major}.{minor}.{revision}")
+    }
+}
+
+impl fmt::Display for Octet16 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode_upper(self.0))
+    }
+}
+
+impl fmt::Display for Octet1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode_upper(self.0))
+    }
+}
+
+/// A SEQUENCE kept as it came, of which only the bytes matter here: certificates and keys.
+macro_rules! kept {
+    ($(
+        $(#[$meta:meta])*
+        $name:ident $asn1:literal => $parsed:ty;
+    )*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq, Hash)]
+        pub struct $name {
+            contents: Vec<u8>,
+        }
+
+        impl $name {
+            /// From DER: exactly one SEQUENCE (`30`); what is inside isn't looked at.
+            ///
+            /// # Errors
+            /// [`der::Error`] if it is something else.
+            pub fn from_bytes(der: &[u8]) -> Result<Self> {
+                <Self as der::Decode>::from_der(der)
+            }
+
+            /// The DER, with its `30`, whatever tag the field has.
+            pub fn to_bytes(&self) -> Vec<u8> {
+                crate::tlv::write(0x30, &self.contents)
+            }
+
+            /// What stands inside the `30`.
+            pub fn contents(&self) -> &[u8] {
+                &self.contents
+            }
+
+            /// The parsed form.
+            ///
+            /// # Errors
+            /// [`der::Error`] if it doesn't parse.
+            pub fn parse(&self) -> Result<$parsed> {
+                <$parsed as der::Decode>::from_der(&self.to_bytes())
+            }
+        }
+
+        impl From<$parsed> for $name {
+            fn from(parsed: $parsed) -> Self {
+                // What was parsed or built can be written: an error leaves nothing to keep.
+                let der = der::Encode::to_der(&parsed).unwrap_or_default();
+                let contents = crate::tlv::read_one(&der).map(|tlv| tlv.value.to_vec()).unwrap_or_default();
+                Self { contents }
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), hex::encode_upper(self.to_bytes()))
+            }
+        }
+
+        impl FixedTag for $name {
+            const TAG: Tag = Tag::Sequence;
+        }
+
+        impl<'a> DecodeValue<'a> for $name {
+            type Error = der::Error;
+
+            fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> Result<Self> {
+                Ok(Self { contents: reader.read_vec(header.length())? })
+            }
+        }
+
+        impl EncodeValue for $name {
+            fn value_len(&self) -> Result<Length> {
+                Length::try_from(self.contents.len())
+            }
+
+            fn encode_value(&self, writer: &mut impl Writer) -> Result<()> {
+                writer.write(&self.contents)
+            }
+        }
+
+        impl Described for $name {
+            const SCHEMA: &'static Schema = &Schema { name: $asn1, tag: 0x30, shape: Shape::Open };
+        }
+    )*};
+}
+
+kept! {
+    /// An X.509 certificate, byte for byte as it came.
+    CertificateDer "Certificate" => x509_cert::Certificate;
+    /// A SubjectPublicKeyInfo, byte for byte as it came.
+    PublicKeyDer "SubjectPublicKeyInfo" => spki::SubjectPublicKeyInfoOwned;
+}
+
+/// A signed part: the value and the bytes that were signed, as they came.
+///
+/// The bytes are those of the element with its own tag (`30 …`, `BF2F …`), which is what goes into
+/// the signature's input (SGP.32 2.11.1.1, 2.11.2.1).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Signed<T> {
+    value: T,
+    bytes: Vec<u8>,
+}
+
+impl<T: EncodeValue + FixedTag> Signed<T> {
+    /// From a value made here.
+    ///
+    /// # Errors
+    /// [`der::Error`] if it can't be encoded: a length of 256 MiB and more.
+    pub fn new(value: T) -> Result<Self> {
+        let bytes = der::Encode::to_der(&value)?;
+        Ok(Self { value, bytes })
+    }
+}
+
+impl<T> Signed<T> {
+    /// The value.
+    pub fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// The value, without the bytes.
+    pub fn into_value(self) -> T {
+        self.value
+    }
+
+    /// The element's bytes as received or made, with its own tag and length.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn contents(&self) -> &[u8] {
+        crate::tlv::read_one(&self.bytes).map_or(&[], |tlv| tlv.value)
+    }
+}
+
+impl<T> Deref for Signed<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Signed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+impl<T: FixedTag> FixedTag for Signed<T> {
+    const TAG: Tag = T::TAG;
+}
+
+impl<'a, T> DecodeValue<'a> for Signed<T>
+where
+    T: for<'b> DecodeValue<'b, Error = der::Error> + FixedTag,
+{
+    type Error = der::Error;
+
+    fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> Result<Self> {
+        let contents = reader.read_vec(header.length())?;
+        // A DER length has one form, so tag, length and contents are the bytes that came.
+        let own = Header::new(T::TAG, header.length());
+        let mut bytes = der::Encode::to_der(&own)?;
+        bytes.extend_from_slice(&contents);
+        let mut inner = SliceReader::new(&contents)?;
+        let value = T::decode_value(&mut inner, own)?;
+        inner.finish()?;
+        Ok(Self { value, bytes })
+    }
+}
+
+impl<T> EncodeValue for Signed<T> {
+    fn value_len(&self) -> Result<Length> {
+        Length::try_from(self.contents().len())
+    }
+
+    fn encode_value(&self, writer: &mut impl Writer) -> Result<()> {
+        writer.write(self.contents())
+    }
+}
+
+impl<T: Described> Described for Signed<T> {
+    const SCHEMA: &'static Schema = T::SCHEMA;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use der::{Decode, Encode};
+
+    #[test]
+    fn identities_as_text() {
+        let eid: Eid = "89049032123451234512345678901235".parse().unwrap();
+        assert_eq!(eid.to_string(), "89049032123451234512345678901235");
+        assert!(eid.check_digits_fit());
+        assert!(
+            !"89049032123451234512345678901236"
+                .parse::<Eid>()
+                .unwrap()
+                .check_digits_fit()
+        );
+        let iccid: Iccid = "8931080019000000005".parse().unwrap();
+        assert_eq!(
+            iccid.to_der().unwrap(),
+            hex::decode("5A0A981380009100000000F5").unwrap()
+        );
+        assert_eq!(iccid.to_string(), "8931080019000000005");
+        assert_eq!(
+            "12a".parse::<Eid>(),
+            Err(IdentityError::Digit {
+                what: "EID",
+                position: 3,
+                found: 'a'
+            })
+        );
+        assert!("123".parse::<Iccid>().is_err());
+    }
+
+    #[test]
+    fn limits() {
+        assert!(TransactionId::new(vec![]).is_none());
+        assert!(TransactionId::new(vec![0; 17]).is_none());
+        assert!(Eid::from_der(&[0x5A, 1, 2]).is_err());
+        assert!(Octet1::from_der(&[0x04, 1, 2]).is_ok());
+    }
+}
