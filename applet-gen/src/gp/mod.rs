@@ -2,6 +2,11 @@
 //!
 //! Everything here is a pure function of its inputs: challenges and keys come from outside, APDUs
 //! come out. Readers and card state live elsewhere; the virtual card's security domain uses the
-//! card side of [`scp03`].
+//! card side of [`scp03`] and the decoders.
 
+pub mod command;
+pub mod load;
+pub mod put_key;
+pub mod registry;
 pub mod scp03;
+pub mod uicc_params;
