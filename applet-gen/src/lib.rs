@@ -1,4 +1,6 @@
 //! Turns the model into Java Card build artifacts and SCP03 load scripts.
 
+pub mod api;
 pub mod cap;
 pub mod gp;
+pub mod javac;
