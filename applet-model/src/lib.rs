@@ -8,6 +8,9 @@
 pub mod aid;
 pub mod apdu;
 pub mod cat;
+pub mod commands;
+pub mod config;
+pub mod machine;
 pub mod sgp;
 pub mod status;
 pub mod tlv;

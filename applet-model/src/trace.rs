@@ -9,7 +9,7 @@ use crate::status::Sw;
 use serde::{Deserialize, Serialize};
 
 /// One thing that went into the applet or came out of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Boundary {
     /// In: `install()` was called with this parameter array (Java Card API `Applet.install`: instance AID,
     /// control information and applet data, each with its length).

@@ -1,0 +1,39 @@
+//! Byte templates: HTTP text, ES10 commands, proactive commands. The generator emits them as the
+//! byte arrays of the Java runtime.
+
+use crate::cat;
+
+macro_rules! templates {
+    ($($(#[$doc:meta])* $name:ident = $value:expr;)*) => {
+        $($(#[$doc])* pub const $name: &[u8] = $value;)*
+        /// Name and bytes of each.
+        pub const TABLE: &[(&str, &[u8])] = &[$((stringify!($name), $name),)*];
+    };
+}
+
+templates! {
+    /// HTTP request up to the host name (SGP.32 6.1.1).
+    HTTP_POST = b"POST /gsma/rsp2/asn1 HTTP/1.1\r\nHost: ";
+    /// HTTP header fields from the end of the host name to the length (SGP.32 6.1.1).
+    HTTP_FIELDS = b"\r\nUser-Agent: gsma-rsp-ipae\r\nX-Admin-Protocol: gsma/rsp/v2.1.0\r\nContent-Type: application/x-gsma-rsp-asn1\r\nContent-Length: ";
+    /// End of the HTTP header.
+    HTTP_END = b"\r\n\r\n";
+    /// Name of the field that gives the body's length, in lower case.
+    HTTP_LENGTH = b"content-length:";
+    /// Name of the field that this applet does not understand, in lower case.
+    HTTP_CODING = b"transfer-encoding:";
+    /// Begin of an HTTP status line; the digit after the dot is not looked at.
+    HTTP_VERSION = b"HTTP/1.? ";
+    /// ES10c.GetEID: tagList 5A (SGP.22 5.7.20).
+    ES10_EID = &[0xBF, 0x3E, 0x03, 0x5C, 0x01, 0x5A];
+    /// ES10b.GetEimConfigurationData of all eIMs (SGP.32 5.9.18).
+    ES10_EIM = &[0xBF, 0x55, 0x00];
+    /// ES10b.RetrieveNotificationsList, searchCriteria euiccPackageResults (SGP.32 5.9.11).
+    ES10_RESULTS = &[0xBF, 0x2B, 0x04, 0xA0, 0x02, 0x82, 0x00];
+    /// ES10b.RetrieveNotificationsList of all notifications.
+    ES10_NOTIFICATIONS = &[0xBF, 0x2B, 0x00];
+    /// ES10b.ProfileRollback, refreshFlag false: the applet sends REFRESH itself (SGP.32 5.9.16).
+    ES10_ROLLBACK = &[0xBF, 0x58, 0x03, 0x80, 0x01, 0x00];
+    /// OPEN CHANNEL after the device identities: no alpha identifier shown to the user.
+    OPEN_ALPHA = &[cat::Tag::ALPHA_IDENTIFIER.0 as u8, 0x00];
+}
