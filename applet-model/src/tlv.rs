@@ -334,7 +334,7 @@ pub fn is_constructed(tag: u32) -> bool {
     first & 0x20 != 0
 }
 
-/// Bytes of the length field that [`write`] makes for a value of `len` bytes.
+/// Bytes of the length field that [`write()`] makes for a value of `len` bytes.
 pub fn length_len(len: usize) -> usize {
     match len {
         0..=0x7F => 1,

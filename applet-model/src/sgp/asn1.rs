@@ -58,7 +58,9 @@ pub enum Shape {
     Version,
     /// OCTET STRING that is a list of tags.
     TagList,
-    /// Anything: shown as the data objects it consists of.
+    /// A certificate or a key: a SEQUENCE that isn't taken apart, shown with its `30`.
+    Kept,
+    /// Anything.
     Open,
 }
 

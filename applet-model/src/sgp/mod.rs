@@ -14,6 +14,7 @@ mod macros;
 pub mod asn1;
 pub mod bits;
 pub mod certs;
+mod describe;
 pub mod eim_config;
 pub mod es10;
 pub mod esipa;
@@ -26,4 +27,8 @@ pub mod profile;
 mod types;
 
 pub use der::{Decode, Encode};
+pub use describe::{Node, Value, describe, node_of, nodes};
 pub use types::*;
+
+#[cfg(test)]
+mod vectors;

@@ -394,7 +394,7 @@ macro_rules! kept {
         }
 
         impl Described for $name {
-            const SCHEMA: &'static Schema = &Schema { name: $asn1, tag: 0x30, shape: Shape::Open };
+            const SCHEMA: &'static Schema = &Schema { name: $asn1, tag: 0x30, shape: Shape::Kept };
         }
     )*};
 }
