@@ -2,5 +2,7 @@
 
 pub mod api;
 pub mod cap;
+pub mod classfile;
+pub mod convert;
 pub mod gp;
 pub mod javac;

@@ -1,0 +1,194 @@
+//! Java Card instructions with symbolic operands, between lowering and assembly.
+
+use super::types::Storage;
+use super::world::{ClassId, MemberId};
+use crate::cap::opcode::code as op;
+
+/// What a constant pool entry stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Symbol {
+    InstanceField(MemberId),
+    /// The declaration found from the class named in the call.
+    VirtualMethod(MemberId),
+    /// The calling class, and the method of its superclass.
+    SuperMethod(ClassId, MemberId),
+    StaticMethod(MemberId),
+    StaticField(MemberId),
+    Class(ClassId),
+}
+
+/// An instruction. Targets are offsets in the Java bytecode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Op {
+    /// Without operands.
+    Plain(u8),
+    /// `sconst_<n>`, `bspush` or `sspush`.
+    Push(i16),
+    /// `aload` or `sload`.
+    Load(Storage, u8),
+    /// `astore` or `sstore`.
+    Store(Storage, u8),
+    /// `sinc` or `sinc_w`.
+    Increment(u8, i16),
+    /// A branch, by the opcode of its short form.
+    Branch(u8, usize),
+    /// `stableswitch` or `slookupswitch`, whichever is shorter.
+    Switch {
+        default: usize,
+        /// Ascending by value.
+        cases: Vec<(i16, usize)>,
+    },
+    /// `getfield_<t>`; on `this` without the reference on the stack.
+    GetField {
+        storage: Storage,
+        field: MemberId,
+        this: bool,
+    },
+    /// `putfield_<t>`; on `this` without the reference on the stack.
+    PutField {
+        storage: Storage,
+        field: MemberId,
+        this: bool,
+    },
+    /// An instruction with a two-byte index: opcode, entry, cells popped and pushed.
+    Pool {
+        opcode: u8,
+        symbol: Symbol,
+        pops: u8,
+        pushes: u8,
+    },
+    /// `invokeinterface`; `nargs` with the object.
+    Interface {
+        nargs: u8,
+        interface: ClassId,
+        token: u8,
+        pushes: u8,
+    },
+    /// `newarray` with its type code.
+    NewArray(u8),
+    /// `checkcast` or `instanceof`: opcode, atype, the class where there is one.
+    TypeCheck(u8, u8, Option<ClassId>),
+    /// `dup_x` m, n.
+    DupX(u8, u8),
+    /// `swap_x` 1, 1.
+    Swap,
+}
+
+/// One instruction and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ins {
+    /// Offset of the Java instruction that it was made of; ascending.
+    pub(crate) at: usize,
+    pub(crate) op: Op,
+}
+
+impl Op {
+    /// Cells popped and pushed.
+    pub(crate) fn effect(&self) -> (usize, usize) {
+        let row = |opcode: u8| {
+            crate::cap::opcode::lookup(opcode)
+                .and_then(|row| row.stack)
+                .map_or((0, 0), |(pops, pushes)| (pops.into(), pushes.into()))
+        };
+        match *self {
+            Op::Plain(opcode) | Op::Branch(opcode, _) => row(opcode),
+            Op::Push(_) | Op::Load(..) => (0, 1),
+            Op::Store(..) | Op::Switch { .. } => (1, 0),
+            Op::Increment(..) => (0, 0),
+            Op::GetField { this, .. } => (usize::from(!this), 1),
+            Op::PutField { this, .. } => (1 + usize::from(!this), 0),
+            Op::Pool { pops, pushes, .. } => (pops.into(), pushes.into()),
+            Op::Interface { nargs, pushes, .. } => (nargs.into(), pushes.into()),
+            Op::NewArray(_) | Op::TypeCheck(..) => (1, 1),
+            Op::DupX(m, n) => {
+                let below = usize::from(if n == 0 { m } else { n });
+                (below, below + usize::from(m))
+            }
+            Op::Swap => (2, 2),
+        }
+    }
+
+    /// Every place control can go to other than the next instruction.
+    pub(crate) fn targets(&self) -> Vec<usize> {
+        match self {
+            Op::Branch(_, target) => vec![*target],
+            Op::Switch { default, cases } => {
+                let mut targets = vec![*default];
+                targets.extend(cases.iter().map(|(_, target)| *target));
+                targets
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether control never goes on to the next instruction.
+    pub(crate) fn ends_block(&self) -> bool {
+        match self {
+            Op::Switch { .. } => true,
+            Op::Plain(opcode) | Op::Branch(opcode, _) => matches!(
+                *opcode,
+                op::GOTO | op::RETURN | op::ARETURN | op::SRETURN | op::ATHROW
+            ),
+            _ => false,
+        }
+    }
+
+    /// The constant pool entry that the instruction names.
+    pub(crate) fn symbol(&self) -> Option<Symbol> {
+        match *self {
+            Op::GetField { field, .. } | Op::PutField { field, .. } => {
+                Some(Symbol::InstanceField(field))
+            }
+            Op::Pool { symbol, .. } => Some(symbol),
+            Op::Interface { interface, .. } => Some(Symbol::Class(interface)),
+            Op::TypeCheck(_, _, class) => class.map(Symbol::Class),
+            _ => None,
+        }
+    }
+}
+
+/// An exception handler; offsets are into the Java bytecode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Handler {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) target: usize,
+    pub(crate) class: Option<ClassId>,
+}
+
+/// A method's body after lowering.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Body {
+    pub(crate) instructions: Vec<Ins>,
+    pub(crate) handlers: Vec<Handler>,
+    /// Cells of the locals beside the parameters.
+    pub(crate) max_locals: usize,
+}
+
+impl Body {
+    /// Index of the instruction that stands for this Java offset: the first one made of it or of
+    /// something after it.
+    pub(crate) fn index_of(&self, offset: usize) -> usize {
+        self.instructions.partition_point(|ins| ins.at < offset)
+    }
+
+    /// For each instruction, whether control can come to it other than from the one before, or a
+    /// handler's range starts or ends there.
+    pub(crate) fn labels(&self) -> Vec<bool> {
+        let mut labels = vec![false; self.instructions.len()];
+        let mut mark = |offset: usize| {
+            if let Some(label) = labels.get_mut(self.index_of(offset)) {
+                *label = true;
+            }
+        };
+        for ins in &self.instructions {
+            ins.op.targets().into_iter().for_each(&mut mark);
+        }
+        for handler in &self.handlers {
+            mark(handler.start);
+            mark(handler.end);
+            mark(handler.target);
+        }
+        labels
+    }
+}

@@ -1,0 +1,88 @@
+//! From a folder of sources to a converted package.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::api;
+use crate::convert::{ConvertError, ConvertInput, Converted, convert};
+use crate::javac::Javac;
+
+pub(super) const PACKAGE: [u8; 6] = [0xF0, 0x49, 0x50, 0x41, 0x65, 0x7F];
+
+fn stubs() -> &'static (Javac, tempfile::TempDir, PathBuf) {
+    static STUBS: OnceLock<(Javac, tempfile::TempDir, PathBuf)> = OnceLock::new();
+    STUBS.get_or_init(|| {
+        let javac = Javac::locate().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let classes = api::stubs::compile(folder.path(), &javac).unwrap();
+        (javac, folder, classes)
+    })
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|end| end == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The class files of the sources under `testdata/java/<folder>`, by file name.
+pub(super) fn classes(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/java");
+    compile(&files(&root.join(folder), "java"))
+}
+
+fn compile(sources: &[PathBuf]) -> Vec<(String, Vec<u8>)> {
+    let (javac, _, classpath) = stubs();
+    let out = tempfile::tempdir().unwrap();
+    javac
+        .compile(sources, std::slice::from_ref(classpath), out.path())
+        .unwrap();
+    files(out.path(), "class")
+        .into_iter()
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read(path).unwrap())
+        })
+        .collect()
+}
+
+/// The class files of one source text of package `p`, class `A`.
+pub(super) fn classes_of(source: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("A.java");
+    std::fs::write(&path, source).unwrap();
+    compile(&[path])
+}
+
+pub(super) fn input(
+    classes: Vec<(String, Vec<u8>)>,
+    applet: Option<&str>,
+) -> ConvertInput<'static> {
+    let mut aid = PACKAGE.to_vec();
+    aid.push(1);
+    ConvertInput {
+        classes,
+        package_aid: PACKAGE.to_vec(),
+        version: (1, 0),
+        applets: applet
+            .map(|name| (name.to_owned(), aid))
+            .into_iter()
+            .collect(),
+        imports: api::packages(),
+    }
+}
+
+pub(super) fn converted(
+    classes: Vec<(String, Vec<u8>)>,
+    applet: Option<&str>,
+) -> Result<Converted, Vec<ConvertError>> {
+    convert(&input(classes, applet))
+}

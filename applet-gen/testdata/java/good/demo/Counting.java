@@ -1,0 +1,7 @@
+package demo;
+
+import javacard.framework.Shareable;
+
+public interface Counting extends Shareable {
+    short count(short by);
+}
