@@ -79,7 +79,7 @@ fn faults_name_the_field_and_its_place() {
     let cut = error("C900EA06800401000002");
     assert!(cut.contains("positions and identifiers"), "{cut}");
     assert!(cut.contains("4 bytes expected, 0 are there"), "{cut}");
-    let priority = error("C900EA0B80090000000000000000 00".replace(' ', "").as_str());
+    let priority = error("C900EA0A80080000000000000000".replace(' ', "").as_str());
     assert!(priority.contains("priority level"), "{priority}");
     let tar = error("C900EA0A8008010000000000 0142".replace(' ', "").as_str());
     assert!(tar.contains("TAR values"), "{tar}");
