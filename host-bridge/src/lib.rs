@@ -1,1 +1,4 @@
 //! Drives cards, real and virtual: readers, terminal, personalization, lab eIM, reports. Holds the ipae binary.
+
+pub mod exit;
+pub mod transport;

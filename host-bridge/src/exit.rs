@@ -1,0 +1,82 @@
+//! Exit codes of the `ipae` binary: the one table of them.
+//!
+//! Scripts and production lines act on these; a code never changes its meaning. Errors of the
+//! library say which one is theirs through [`ExitCode`].
+
+/// A row of [`TABLE`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// The process's exit code.
+    pub code: u8,
+    /// Name in reports and JSON.
+    pub name: &'static str,
+    /// What happened.
+    pub meaning: &'static str,
+}
+
+/// An error that knows its exit code.
+pub trait ExitCode {
+    /// The row of [`TABLE`] for this error.
+    fn exit(&self) -> Exit;
+}
+
+macro_rules! exits {
+    ($($name:ident = $code:literal, $text:literal, $meaning:literal;)*) => {
+        $(#[doc = concat!("`", stringify!($code), "`: ", $meaning, ".")]
+        pub const $name: Exit = Exit { code: $code, name: $text, meaning: $meaning };)*
+
+        /// Every exit code.
+        pub const TABLE: &[Exit] = &[$($name),*];
+    };
+}
+
+exits! {
+    OK = 0, "ok", "everything that was asked for was done";
+    FAILED = 1, "failed", "an error without a code of its own";
+    USAGE = 2, "usage", "the command line is wrong";
+
+    ORDER = 10, "order", "the order file has errors; no card was touched";
+    DEFINITION = 11, "definition", "the card definition can't be read or fails a check";
+    CAP = 12, "cap", "the CAP file is cut, altered or not valid";
+    KEYS = 13, "keys", "a key set is missing or a key has the wrong length";
+    TEST_KEYS = 14, "test-keys", "public test keys were refused on a production card";
+    SCRIPT = 15, "script", "the load script is altered or of another version";
+
+    NO_SERVICE = 20, "no-pcsc-service", "the PC/SC service is not running";
+    NO_READER = 21, "no-reader", "no reader, or none with the name given";
+    READER_BUSY = 22, "reader-busy", "another process has the reader";
+    NO_CARD = 23, "no-card", "the reader has no card in it, or a mute one";
+    CARD_REMOVED = 24, "card-removed", "the card was removed or lost power";
+    LINK = 25, "link", "the connection to the card failed";
+
+    WRONG_CARD = 30, "wrong-card", "the card is not the one that the order expects";
+    WRONG_KEYS = 31, "wrong-keys", "the card's cryptogram does not fit the key set; no try was used up";
+    NOT_AUTHENTICATED = 32, "not-authenticated", "the card refused the authentication";
+    MEMORY = 33, "memory", "the card has too little memory";
+    IMPORTS = 34, "imports", "the card lacks a package or version that the applet imports";
+    CARD_REFUSED = 35, "card-refused", "the card answered a command with an error";
+    VERIFY = 36, "verify", "what was read back is not what was written";
+
+    JOURNAL = 40, "journal", "the journal belongs to another order or can't be used";
+    LOCKED = 41, "locked", "another process is at work in the output directory";
+    OUTPUT = 42, "output", "an output file can't be written";
+    INTERRUPTED = 43, "interrupted", "stopped on request; the same command resumes";
+
+    SCENARIO = 50, "scenario", "a test scenario failed";
+    LOCKSTEP = 51, "lockstep", "applet and model differ";
+    SERVER = 52, "server", "a server can't listen on its address or failed";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_names_are_distinct() {
+        for (i, a) in TABLE.iter().enumerate() {
+            for b in &TABLE[..i] {
+                assert!(a.code != b.code && a.name != b.name, "{a:?} {b:?}");
+            }
+        }
+    }
+}
