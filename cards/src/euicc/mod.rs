@@ -1,6 +1,269 @@
-//! The eUICC of the virtual card: ISD-R, ISD-Ps and ECASD as a plain value, with no I/O.
+//! The eUICC of the virtual card: ISD-R, ISD-Ps and ECASD as a plain value, with no I/O, no clock and
+//! no randomness but its seed.
+//!
+//! [`Euicc`] holds the state and executes ES10 commands ([`Euicc::es10`]); [`Es10Session`] takes them apart as a
+//! card receives them. A function builds the state that it leads to beside the old one; it is then swapped in behind one
+//! [`Nvm::commit`](crate::power::Nvm::commit), so that a power cut leaves the old state or the new one. Signatures
+//! are really verified and really made. What the specification leaves open here stands in [`choices`].
+//!
+//! Profile download, the emergency profile and the execution of the fallback mechanism are not part of it
+//! yet: those functions answer [`choices::NOT_SUPPORTED`].
 
+pub mod choices;
+pub mod config;
 mod eid;
+mod eim_config;
+mod es10;
 pub mod hexbytes;
+mod info;
+mod manage;
+mod notification;
+mod package;
+pub mod profile;
+mod psmo;
+mod rollback;
+pub mod session;
+pub mod state;
+#[cfg(test)]
+mod tests;
 
+pub use config::{ConfigError, EuiccConfig, EuiccSetup, LAB_TOML};
 pub use eid::{Eid, EidError};
+pub use profile::{Iccid, Profile, ProfileClass};
+pub use session::Es10Session;
+pub use state::{Eim, State};
+
+use crate::pki::{Cert, EuiccCredential, PublicKey};
+use crate::power::{Nvm, PowerCut};
+use applet_model::aid;
+use applet_model::status::Sw;
+use config::Limits;
+use serde::{Deserialize, Serialize};
+use state::Constants;
+
+/// Misbehaviour of a real eUICC, as data for tests. Not persistent: nothing of it is committed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EuiccFaults {
+    /// So many enables, disables and rollbacks more answer `catBusy(5)`.
+    pub cat_busy: u8,
+    /// No memory for another eIM or another configuration: `insufficientMemory(1)`.
+    pub memory_full: bool,
+    /// After a profile switch, ES10 answers 6985 until the reset, as some real cards do.
+    pub refuse_after_switch: bool,
+}
+
+/// The answer to an ES10 command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Es10Answer {
+    /// The response data object, whole; empty if the status word is an error.
+    pub data: Vec<u8>,
+    /// 9000, or why there are no data.
+    pub sw: Sw,
+}
+
+/// What a function leads to: its answer, and the state to commit if it changes anything.
+pub(crate) struct Outcome {
+    answer: Es10Answer,
+    state: Option<State>,
+}
+
+/// An eUICC.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Euicc {
+    eid: Eid,
+    seed: u64,
+    credentials: Vec<EuiccCredential>,
+    constants: Constants,
+    state: State,
+    /// Random numbers drawn so far.
+    drawn: u64,
+    /// The profile that the terminal sees since the last reset or REFRESH.
+    visible: Option<Iccid>,
+    /// True until the next reset, after a switch, if [`EuiccFaults::refuse_after_switch`].
+    refusing: bool,
+    ipae_activated: bool,
+    ipae_in_charge: bool,
+    /// Misbehaviour for tests.
+    pub faults: EuiccFaults,
+}
+
+impl Euicc {
+    /// Makes an eUICC; it has no associated eIM.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the configuration doesn't hold together.
+    pub fn new(config: EuiccConfig) -> Result<Self, ConfigError> {
+        config.check()?;
+        let EuiccConfig {
+            eid,
+            seed,
+            credentials,
+            setup,
+        } = config;
+        let mut profiles = setup.profiles;
+        let mut number = 0x10u16;
+        for i in 0..profiles.len() {
+            if profiles.get(i).is_none_or(|p| !p.isdp_aid.is_empty()) {
+                continue;
+            }
+            let aid = loop {
+                let aid = isdp_aid(number);
+                number += 1;
+                if profiles.iter().all(|p| p.isdp_aid != aid) {
+                    break aid;
+                }
+            };
+            if let Some(profile) = profiles.get_mut(i) {
+                profile.isdp_aid = aid;
+            }
+        }
+        let state = State {
+            profiles,
+            eims: Vec::new(),
+            next_token: 1,
+            next_seq: 1,
+            results: Vec::new(),
+            notifications: Vec::new(),
+            rollback: None,
+            fallback_return: None,
+            immediate: state::ImmediateEnable::default(),
+            default_smdp: setup.default_smdp,
+        };
+        let visible = state.enabled().map(|p| p.iccid);
+        Ok(Euicc {
+            eid,
+            seed,
+            credentials,
+            constants: Constants {
+                root_smds: setup.root_smds,
+                sas_number: setup.sas_number,
+                versions: setup.versions,
+                limits: setup.limits,
+                rules: setup.rules,
+            },
+            state,
+            drawn: 0,
+            visible,
+            refusing: false,
+            ipae_activated: false,
+            ipae_in_charge: false,
+            faults: EuiccFaults::default(),
+        })
+    }
+
+    /// Executes one ES10 command (a whole data object, `BF51…`) and answers with the response's.
+    /// Errors of the function itself are codes inside of the response; the status word is 6A80 for a command that is no
+    /// data object or lacks something, and 6A88 for a function that isn't supported.
+    ///
+    /// # Errors
+    /// [`PowerCut`] before the function's one commit: nothing was changed.
+    pub fn es10(&mut self, nvm: &mut Nvm, command: &[u8]) -> Result<Es10Answer, PowerCut> {
+        let before = self.state.enabled().map(|p| p.iccid);
+        let outcome = self.execute(command);
+        if let Some(state) = outcome.state
+            && state != self.state
+        {
+            nvm.commit()?;
+            self.state = state;
+        }
+        if before != self.state.enabled().map(|p| p.iccid) && self.faults.refuse_after_switch {
+            self.refusing = true;
+        }
+        Ok(outcome.answer)
+    }
+
+    /// The EID.
+    pub fn eid(&self) -> &Eid {
+        &self.eid
+    }
+
+    /// The state, to look at.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The limits of its memory.
+    pub fn limits(&self) -> &Limits {
+        &self.constants.limits
+    }
+
+    /// The profile that is enabled in the ISD-R's registry.
+    pub fn enabled_profile(&self) -> Option<&Profile> {
+        self.state.enabled()
+    }
+
+    /// The profile whose files the terminal sees: the one that was enabled at the last reset or REFRESH. A
+    /// profile that was deleted meanwhile is seen no more.
+    pub fn visible_profile(&self) -> Option<&Profile> {
+        self.state.profile(&self.visible?)
+    }
+
+    /// The card was reset, or the terminal carried out a REFRESH: the enabled profile becomes the visible one, and
+    /// what was volatile is gone.
+    pub fn refresh(&mut self) {
+        self.visible = self.state.enabled().map(|p| p.iccid);
+        self.refusing = false;
+        self.ipae_activated = false;
+    }
+
+    /// True if the enabled profile isn't the visible one: a REFRESH is due.
+    pub fn refresh_due(&self) -> bool {
+        self.visible != self.state.enabled().map(|p| p.iccid)
+    }
+
+    /// True since IpaeActivation (SGP.32 5.9.14) until the next reset.
+    pub fn ipae_activated(&self) -> bool {
+        self.ipae_activated
+    }
+
+    /// Says whether the IPAe is in charge: the device's ES10 commands then get 6985 (SGP.32 3.8.4). The card
+    /// says so once its applet runs and the terminal has not declared an IPA of its own.
+    pub fn set_ipae_in_charge(&mut self, in_charge: bool) {
+        self.ipae_in_charge = in_charge;
+    }
+
+    /// The status word that a path to the ISD-R gets instead of an answer.
+    pub(crate) fn refuses(&self, of_device: bool) -> Option<Sw> {
+        (self.refusing || (of_device && self.ipae_in_charge))
+            .then_some(Sw::CONDITIONS_NOT_SATISFIED)
+    }
+
+    /// The response to SELECT of the ISD-R (SGP.22 5.7.1, SGP.32 5.9.1): 6F with the AID, the maximum length of a
+    /// command's data, E0 (SGP.22's version) and E1 (`euiccConfiguration`).
+    pub fn isdr_fci(&self) -> Vec<u8> {
+        self.select_response(aid::ISD_R)
+    }
+
+    /// The public key of the eUICC's certificate for a CI (`None`: the first), for one who checks its signatures.
+    pub fn public_key(&self, ci_key_id: Option<&[u8]>) -> Option<PublicKey> {
+        let credential = match ci_key_id {
+            Some(id) => self.credential(id)?,
+            None => self.credentials.first()?,
+        };
+        Cert::from_der(&credential.euicc_certificate, "eUICC")
+            .and_then(|c| c.public_key())
+            .ok()
+    }
+
+    /// The key and certificates for a CI.
+    fn credential(&self, ci_key_id: &[u8]) -> Option<&EuiccCredential> {
+        self.credentials.iter().find(|c| c.ci_key_id == ci_key_id)
+    }
+
+    /// What must hold at every moment; for tests after every step.
+    ///
+    /// # Errors
+    /// The first rule that is broken, in words.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        self.state.check_invariants(&self.constants.limits)
+    }
+}
+
+/// AID of an ISD-P, by number (SGP.02 2.2.3: PIX ending with a number from 10 on, and 00).
+fn isdp_aid(number: u16) -> Vec<u8> {
+    let mut aid = aid::ISD_R.to_vec();
+    aid.truncate(12);
+    aid.extend([0x00, (number >> 8) as u8, number as u8, 0x00]);
+    aid
+}

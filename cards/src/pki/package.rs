@@ -2,6 +2,7 @@
 //! what it checks when the result comes back.
 
 use super::{PkiError, PublicKey, SecretKey};
+use applet_model::sgp::euicc_package::signature_input;
 use applet_model::tlv;
 
 /// `EuiccPackageRequest` and `EuiccPackageResult`, [81].
@@ -38,12 +39,6 @@ pub enum VerifiedResult<'a> {
     Unsigned(&'a [u8]),
 }
 
-/// The `associationToken` data object that ends the input of both signatures: tag 84 and the
-/// INTEGER; 84 01 00 without a token (SGP.32 2.11.1.1.2, 2.11.2.1).
-pub fn association_token_object(token: Option<u32>) -> Vec<u8> {
-    tlv::write(0x84, &integer(u64::from(token.unwrap_or(0))))
-}
-
 /// The content of a non-negative DER INTEGER.
 pub(crate) fn integer(value: u64) -> Vec<u8> {
     let bytes = value.to_be_bytes();
@@ -65,10 +60,9 @@ pub(crate) fn integer(value: u64) -> Vec<u8> {
 pub fn sign_euicc_package(
     key: &SecretKey,
     euicc_package_signed: &[u8],
-    association_token: Option<u32>,
+    association_token: Option<i64>,
 ) -> Result<Vec<u8>, PkiError> {
-    let mut message = euicc_package_signed.to_vec();
-    message.extend(association_token_object(association_token));
+    let message = signature_input(euicc_package_signed, association_token);
     let mut value = euicc_package_signed.to_vec();
     value.extend(tlv::write(SIGNATURE, &key.sign(&message)?));
     Ok(tlv::write(EUICC_PACKAGE, &value))
@@ -83,7 +77,7 @@ pub fn sign_euicc_package(
 pub fn verify_euicc_result<'a>(
     key: &PublicKey,
     euicc_package_result: &'a [u8],
-    association_token: Option<u32>,
+    association_token: Option<i64>,
 ) -> Result<VerifiedResult<'a>, PackageError> {
     let outer = tlv::expect(euicc_package_result, EUICC_PACKAGE)?;
     let choice = tlv::read_one(outer.value)?;
@@ -103,8 +97,7 @@ pub fn verify_euicc_result<'a>(
         .into());
     }
     let signature = tlv::expect(rest, SIGNATURE)?;
-    let mut message = data.raw.to_vec();
-    message.extend(association_token_object(association_token));
+    let message = signature_input(data.raw, association_token);
     if !key.verify(&message, signature.value) {
         return Err(PackageError::Signature);
     }
@@ -120,14 +113,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn token_objects() {
-        assert_eq!(association_token_object(None), [0x84, 1, 0]);
-        assert_eq!(association_token_object(Some(0x7F)), [0x84, 1, 0x7F]);
-        assert_eq!(association_token_object(Some(0x80)), [0x84, 2, 0, 0x80]);
-        assert_eq!(
-            association_token_object(Some(0xFFFF_FFFF)),
-            [0x84, 5, 0, 0xFF, 0xFF, 0xFF, 0xFF]
-        );
+    fn integers() {
+        assert_eq!(integer(0), [0]);
+        assert_eq!(integer(0x80), [0, 0x80]);
         assert_eq!(
             integer(u64::MAX),
             [0, 255, 255, 255, 255, 255, 255, 255, 255]
@@ -139,8 +127,7 @@ mod tests {
         let key = SecretKey::derive(b"seed", "euicc").unwrap();
         let public = key.public_key().unwrap();
         let data = tlv::write(0x30, &[0x80, 1, b'x']);
-        let mut message = data.clone();
-        message.extend(association_token_object(Some(5)));
+        let message = signature_input(&data, Some(5));
         let mut inner = data.clone();
         inner.extend(tlv::write(SIGNATURE, &key.sign(&message).unwrap()));
         for (tag, want) in [

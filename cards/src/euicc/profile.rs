@@ -1,0 +1,368 @@
+//! A profile as the ISD-R knows it: its metadata, state and policy.
+
+use super::hexbytes;
+use applet_model::tlv;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+
+/// An ICCID: 19 or 20 decimal digits, kept as in EF ICCID: ten bytes, nibbles swapped, padded with F
+/// (ETSI TS 102 221 13.2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Iccid([u8; 10]);
+
+/// Why a text is not an ICCID.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IccidError {
+    /// Not 18 to 20 digits.
+    #[error("an ICCID has 18 to 20 digits, this has {0}")]
+    Length(usize),
+    /// Something that is no decimal digit.
+    #[error("an ICCID has decimal digits only, digit {position} is {found:?}")]
+    Digit {
+        /// Which digit, from 1.
+        position: usize,
+        /// What stands there.
+        found: char,
+    },
+    /// The last digit doesn't fit (ITU-T E.118, Luhn).
+    #[error("the check digit of the ICCID is {found}, it should be {expected}")]
+    CheckDigit {
+        /// The digit that the others call for.
+        expected: u32,
+        /// The digit found.
+        found: u32,
+    },
+}
+
+impl Iccid {
+    /// The ICCID with these ten bytes, whatever they are: from a card or a command.
+    pub fn from_bytes(bytes: [u8; 10]) -> Self {
+        Iccid(bytes)
+    }
+
+    /// The ten bytes of the data object.
+    pub fn as_bytes(&self) -> &[u8; 10] {
+        &self.0
+    }
+}
+
+impl FromStr for Iccid {
+    type Err = IccidError;
+
+    fn from_str(text: &str) -> Result<Self, IccidError> {
+        let mut digits = Vec::with_capacity(20);
+        for (i, c) in text.chars().enumerate() {
+            digits.push(c.to_digit(10).ok_or(IccidError::Digit {
+                position: i + 1,
+                found: c,
+            })?);
+        }
+        if !(18..=20).contains(&digits.len()) {
+            return Err(IccidError::Length(digits.len()));
+        }
+        // Luhn: from the right, every second digit doubled.
+        let sum: u32 = digits
+            .iter()
+            .rev()
+            .skip(1)
+            .enumerate()
+            .map(|(i, d)| match (i % 2, d * 2) {
+                (0, doubled) if doubled > 9 => doubled - 9,
+                (0, doubled) => doubled,
+                _ => *d,
+            })
+            .sum();
+        let expected = (10 - sum % 10) % 10;
+        let found = digits.last().copied().unwrap_or_default();
+        // Numbers of 18 digits are older than the check digit and come without one.
+        if digits.len() > 18 && expected != found {
+            return Err(IccidError::CheckDigit { expected, found });
+        }
+        let mut bytes = [0xFF; 10];
+        for (i, d) in digits.iter().enumerate() {
+            if let Some(b) = bytes.get_mut(i / 2) {
+                *b = match i % 2 {
+                    0 => 0xF0 | *d as u8,
+                    _ => (*b & 0x0F) | (*d as u8) << 4,
+                };
+            }
+        }
+        Ok(Iccid(bytes))
+    }
+}
+
+impl fmt::Display for Iccid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for b in self.0 {
+            for nibble in [b & 15, b >> 4] {
+                if nibble < 15 {
+                    write!(f, "{nibble:x}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Iccid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Iccid({self})")
+    }
+}
+
+impl Serialize for Iccid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Iccid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// `profileClass`, 95 (SGP.22 2.4.5.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProfileClass {
+    /// test(0).
+    Test,
+    /// provisioning(1).
+    Provisioning,
+    /// operational(2).
+    #[default]
+    Operational,
+}
+
+impl ProfileClass {
+    /// The value on the wire.
+    pub fn code(self) -> u8 {
+        match self {
+            ProfileClass::Test => 0,
+            ProfileClass::Provisioning => 1,
+            ProfileClass::Operational => 2,
+        }
+    }
+}
+
+/// Profile management operations that make notifications, with their bit of `NotificationEvent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Event {
+    /// notificationInstall(0).
+    Install,
+    /// notificationEnable(1).
+    Enable,
+    /// notificationDisable(2).
+    Disable,
+    /// notificationDelete(3).
+    Delete,
+}
+
+impl Event {
+    /// The bit as a mask on the first byte of the BIT STRING.
+    pub fn mask(self) -> u8 {
+        0x80 >> (self as u8)
+    }
+}
+
+/// The content of a DER BIT STRING with named bits in one byte: trailing zero bits cut off.
+pub(super) fn named_bits(mask: u8) -> Vec<u8> {
+    match mask {
+        0 => vec![0],
+        _ => vec![mask.trailing_zeros() as u8, mask],
+    }
+}
+
+/// `NotificationConfigurationInformation`: who is told of what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotificationConfig {
+    /// Operations that this address is told of.
+    pub events: Vec<Event>,
+    /// `notificationAddress`: an SM-DP+ or notification receiver's domain name.
+    pub address: String,
+}
+
+/// `OperatorId`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Owner {
+    /// Mobile country and network codes, three bytes as in 3GPP TS 24.008 (BCD, nibbles swapped).
+    #[serde(with = "hexbytes")]
+    pub mcc_mnc: Vec<u8>,
+    /// Group identifier 1.
+    #[serde(with = "hexbytes", default, skip_serializing_if = "Vec::is_empty")]
+    pub gid1: Vec<u8>,
+    /// Group identifier 2.
+    #[serde(with = "hexbytes", default, skip_serializing_if = "Vec::is_empty")]
+    pub gid2: Vec<u8>,
+}
+
+impl Owner {
+    /// The inside of an `OperatorId`.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = tlv::write(0x80, &self.mcc_mnc);
+        for (tag, gid) in [(0x81, &self.gid1), (0x82, &self.gid2)] {
+            if !gid.is_empty() {
+                out.extend(tlv::write(tag, gid));
+            }
+        }
+        out
+    }
+}
+
+/// Profile policy rules (SGP.22 2.9.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyRules {
+    /// PPR1: disabling of this profile is not allowed.
+    pub ppr1_no_disable: bool,
+    /// PPR2: deletion of this profile is not allowed.
+    pub ppr2_no_delete: bool,
+}
+
+impl PolicyRules {
+    /// `PprIds` as a mask on its first byte.
+    pub fn mask(self) -> u8 {
+        u8::from(self.ppr1_no_disable) << 6 | u8::from(self.ppr2_no_delete) << 5
+    }
+}
+
+fn is_false(b: &bool) -> bool {
+    !b
+}
+
+/// A profile: what a TOML file says of it, and what the eUICC keeps of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Its ICCID.
+    pub iccid: Iccid,
+    /// IMSI, decimal digits: what the terminal reads in EF IMSI while the profile is visible.
+    pub imsi: String,
+    /// `serviceProviderName`, up to 32 bytes.
+    pub service_provider: String,
+    /// `profileName`, up to 64 bytes.
+    pub name: String,
+    /// `profileNickname`, up to 64 bytes; empty: none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub nickname: String,
+    /// True if it is enabled; at most one is.
+    #[serde(default)]
+    pub enabled: bool,
+    /// Its class.
+    #[serde(default)]
+    pub class: ProfileClass,
+    /// AID of its ISD-P; empty in a configuration: one is assigned.
+    #[serde(with = "hexbytes", default, skip_serializing_if = "Vec::is_empty")]
+    pub isdp_aid: Vec<u8>,
+    /// `profileOwner`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
+    /// Its policy rules.
+    #[serde(default)]
+    pub policy: PolicyRules,
+    /// Who is told of what.
+    #[serde(default)]
+    pub notifications: Vec<NotificationConfig>,
+    /// `fallbackAttribute`: it is the Fallback Profile.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fallback: bool,
+    /// `fallbackAllowed`: it may become the Fallback Profile. Absent is no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_allowed: Option<bool>,
+    /// `ecallIndication`: it is an Emergency Profile.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ecall: bool,
+    /// `httpParams` of GetConnectivityParameters (SGP.32 5.9.24); empty: not available.
+    #[serde(with = "hexbytes", default, skip_serializing_if = "Vec::is_empty")]
+    pub http_params: Vec<u8>,
+    /// A test profile that came by download rather than from the factory: which option of
+    /// eUICCMemoryReset deletes it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub field_loaded: bool,
+}
+
+impl Profile {
+    /// The data objects of `ProfileInfo` (inside of E3) that `tags` ask for and that are there, in the
+    /// ASN.1's order.
+    pub(super) fn info(&self, tags: &[u32]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut add = |tag: u32, value: &[u8]| {
+            if tags.contains(&tag) {
+                out.extend(tlv::write(tag, value));
+            }
+        };
+        add(0x5A, self.iccid.as_bytes());
+        add(0x4F, &self.isdp_aid);
+        add(0x9F70, &[u8::from(self.enabled)]);
+        if !self.nickname.is_empty() {
+            add(0x90, self.nickname.as_bytes());
+        }
+        add(0x91, self.service_provider.as_bytes());
+        add(0x92, self.name.as_bytes());
+        add(0x95, &[self.class.code()]);
+        if !self.notifications.is_empty() {
+            let list: Vec<u8> = self
+                .notifications
+                .iter()
+                .flat_map(|n| {
+                    let mask = n.events.iter().fold(0, |m, e| m | e.mask());
+                    let mut item = tlv::write(0x80, &named_bits(mask));
+                    item.extend(tlv::write(0x81, n.address.as_bytes()));
+                    tlv::write(0x30, &item)
+                })
+                .collect();
+            add(0xB6, &list);
+        }
+        if let Some(owner) = &self.owner {
+            add(0xB7, &owner.encode());
+        }
+        if self.policy.mask() != 0 {
+            add(0x99, &named_bits(self.policy.mask()));
+        }
+        if self.ecall {
+            add(0x9F7B, &[0xFF]);
+        }
+        if self.fallback {
+            add(0x9F26, &[0xFF]);
+        }
+        if let Some(allowed) = self.fallback_allowed {
+            add(0x9F67, &[if allowed { 0xFF } else { 0 }]);
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn iccids() {
+        let iccid: Iccid = "8988303000000614224".parse().unwrap();
+        assert_eq!(hex::encode_upper(iccid.as_bytes()), "988803030000604122F4");
+        assert_eq!(iccid.to_string(), "8988303000000614224");
+        assert_eq!(
+            "8988303000000614228".parse::<Iccid>(),
+            Err(IccidError::CheckDigit {
+                expected: 4,
+                found: 8
+            })
+        );
+        assert!("89883030000006142".parse::<Iccid>().is_err());
+        assert!("898830300000061422x".parse::<Iccid>().is_err());
+    }
+
+    #[test]
+    fn bit_strings_are_der() {
+        assert_eq!(named_bits(0), [0]);
+        assert_eq!(named_bits(Event::Install.mask()), [7, 0x80]);
+        assert_eq!(named_bits(Event::Delete.mask()), [4, 0x10]);
+        assert_eq!(named_bits(0x60), [5, 0x60]);
+    }
+}
