@@ -137,6 +137,17 @@ pub enum VmError {
     /// The applet instance isn't on the card (any more).
     #[error("applet instance {0} is not on the card")]
     NoInstance(u16),
+    /// The AID belongs to a package or instance on the card.
+    #[error("AID {0} is already on the card")]
+    Exists(String),
+    /// The package is active on another channel and the applet doesn't implement MultiSelectable.
+    #[error(
+        "applet instance {0} cannot be selected while its package is active on another channel"
+    )]
+    NotMultiselectable(u16),
+    /// Bytes that are no command APDU.
+    #[error("command APDU: {0}")]
+    Apdu(String),
     /// The thread can't be run like this.
     #[error("the thread is not in a state to {0}")]
     Thread(&'static str),
@@ -173,7 +184,7 @@ pub enum LoadError {
     #[error("{component} component, offset {offset}: {reason}")]
     Link {
         /// Name of the component.
-        component: &'static str,
+        component: String,
         /// Byte offset in the component's info (JCVM ch. 6), or index of the constant pool entry.
         offset: usize,
         /// What is wrong.
@@ -191,6 +202,20 @@ pub enum LoadError {
         free: usize,
     },
     /// The power went away before the package was registered.
+    #[error("the power was cut")]
+    PowerCut,
+}
+
+/// Why a deletion is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeleteError {
+    /// Something else needs it (GlobalPlatform: 6985).
+    #[error("still in use: {0}")]
+    InUse(String),
+    /// It isn't there (6A88).
+    #[error("not on the card")]
+    NotFound,
+    /// The power went away before the deletion.
     #[error("the power was cut")]
     PowerCut,
 }

@@ -1,6 +1,7 @@
 //! The objects of the card.
 
 use super::error::VmError;
+use super::limits::OBJECT_BYTES;
 use super::native_state::NativeState;
 use super::value::{ClassRef, Owner, Ref, Value};
 use serde::{Deserialize, Serialize};
@@ -31,11 +32,11 @@ pub enum Access {
 
 /// An object or array.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Object {
-    pub(crate) owner: Owner,
-    pub(crate) storage: Storage,
-    pub(crate) access: Access,
-    pub(crate) kind: Kind,
+pub(crate) struct Object {
+    pub owner: Owner,
+    pub storage: Storage,
+    pub access: Access,
+    pub kind: Kind,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,18 +57,99 @@ pub(crate) enum Kind {
     },
 }
 
-impl Object {
-    /// Who owns it.
-    #[must_use]
-    pub fn owner(&self) -> Owner {
-        self.owner
+impl Kind {
+    /// Bytes of the contents.
+    pub fn size(&self) -> usize {
+        match self {
+            Kind::Instance { fields, native, .. } => 2 * fields.len() + native.size(),
+            Kind::Bytes { data, .. } => data.len(),
+            Kind::Shorts(data) => 2 * data.len(),
+            Kind::Refs { data, .. } => 2 * data.len(),
+        }
     }
 
-    /// Where its contents are.
-    #[must_use]
-    pub fn storage(&self) -> Storage {
-        self.storage
+    /// References that it holds.
+    pub fn references(&self) -> Vec<Ref> {
+        match self {
+            Kind::Instance { fields, native, .. } => fields
+                .iter()
+                .filter_map(|v| v.reference())
+                .chain(native.references())
+                .collect(),
+            Kind::Refs { data, .. } => data.clone(),
+            _ => Vec::new(),
+        }
     }
+
+    /// Every reference to an object for which `gone` is true becomes null.
+    pub fn forget(&mut self, gone: &dyn Fn(Ref) -> bool) {
+        match self {
+            Kind::Instance { fields, native, .. } => {
+                for field in fields {
+                    if field.reference().is_some_and(gone) {
+                        *field = Value::NULL;
+                    }
+                }
+                native.forget(gone);
+            }
+            Kind::Refs { data, .. } => {
+                for r in data {
+                    if gone(*r) {
+                        *r = Ref::NULL;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Contents as after `new`.
+    pub fn clear(&mut self) {
+        match self {
+            Kind::Instance { .. } => {}
+            Kind::Bytes { data, .. } => data.fill(0),
+            Kind::Shorts(data) => data.fill(0),
+            Kind::Refs { data, .. } => data.fill(Ref::NULL),
+        }
+    }
+
+    pub fn describe(&self) -> &'static str {
+        match self {
+            Kind::Instance { .. } => "an object",
+            Kind::Bytes { boolean: true, .. } => "an array of boolean",
+            Kind::Bytes { .. } => "an array of byte",
+            Kind::Shorts(_) => "an array of short",
+            Kind::Refs { .. } => "an array of references",
+        }
+    }
+}
+
+impl Object {
+    /// Bytes of non-volatile memory: the header is there even if the contents are in RAM.
+    pub fn persistent_bytes(&self) -> usize {
+        match self.storage {
+            Storage::Persistent => OBJECT_BYTES + self.kind.size(),
+            Storage::Reset | Storage::Deselect => OBJECT_BYTES,
+            Storage::Runtime => 0,
+        }
+    }
+
+    /// Bytes of CLEAR_ON_RESET and CLEAR_ON_DESELECT memory.
+    pub fn transient_bytes(&self) -> (usize, usize) {
+        match self.storage {
+            Storage::Reset => (self.kind.size(), 0),
+            Storage::Deselect => (0, self.kind.size()),
+            _ => (0, 0),
+        }
+    }
+}
+
+/// Bytes in use by the objects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sums {
+    pub persistent: usize,
+    pub reset: usize,
+    pub deselect: usize,
 }
 
 /// All objects; a slot that was freed is used again.
@@ -75,6 +157,7 @@ impl Object {
 pub(crate) struct Heap {
     slots: Vec<Option<Object>>,
     free: Vec<u32>,
+    sums: Sums,
 }
 
 impl Heap {
@@ -96,6 +179,7 @@ impl Heap {
 
     /// Puts an object into a free slot. Limits are checked by the caller.
     pub fn insert(&mut self, object: Object) -> Ref {
+        self.account(&object, true);
         if let Some(i) = self.free.pop() {
             if let Some(slot) = self.slots.get_mut(i as usize) {
                 *slot = Some(object);
@@ -109,8 +193,45 @@ impl Heap {
     pub fn remove(&mut self, r: Ref) -> Option<Object> {
         let i = r.0.checked_sub(1)?;
         let object = self.slots.get_mut(i as usize)?.take()?;
+        self.account(&object, false);
         self.free.push(i);
         Some(object)
+    }
+
+    /// Replaces the native part of an object; its size may change.
+    pub fn set_native(&mut self, r: Ref, state: NativeState) -> Result<(), VmError> {
+        let object = self.get_mut(r)?;
+        let before = object.persistent_bytes();
+        match &mut object.kind {
+            Kind::Instance { native, .. } => *native = state,
+            other => {
+                return Err(VmError::Type {
+                    expected: "an object".into(),
+                    found: other.describe().into(),
+                });
+            }
+        }
+        let after = object.persistent_bytes();
+        self.sums.persistent = (self.sums.persistent + after).saturating_sub(before);
+        Ok(())
+    }
+
+    fn account(&mut self, object: &Object, add: bool) {
+        let (reset, deselect) = object.transient_bytes();
+        let change = |sum: &mut usize, by: usize| {
+            *sum = if add {
+                sum.saturating_add(by)
+            } else {
+                sum.saturating_sub(by)
+            };
+        };
+        change(&mut self.sums.persistent, object.persistent_bytes());
+        change(&mut self.sums.reset, reset);
+        change(&mut self.sums.deselect, deselect);
+    }
+
+    pub fn sums(&self) -> Sums {
+        self.sums
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (Ref, &Object)> {

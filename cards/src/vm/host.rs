@@ -91,6 +91,12 @@ pub trait Host {
         let _ = context;
     }
 
+    /// True if the card has a native applet of this AID, which `JCSystem.lookupAID` then finds.
+    fn has_applet(&mut self, aid: &[u8]) -> bool {
+        let _ = aid;
+        false
+    }
+
     /// True if the applet of this instance AID is selected on some channel, as the card sees it.
     /// `JCSystem.isAppletActive`.
     fn is_active(&mut self, aid: &[u8]) -> bool {

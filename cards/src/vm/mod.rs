@@ -6,24 +6,42 @@
 //! What doesn't live here: GlobalPlatform, logical channels, the toolkit framework, files. They reach
 //! the VM through [`Vm`] and serve it through [`Host`].
 
-#![allow(dead_code, unused_imports)] // until the interpreter is in
-
 mod apdu;
+mod api;
+mod arrays;
+mod classes;
+mod code;
+mod crypto;
 mod error;
+mod fields;
+mod firewall;
 mod heap;
 mod host;
+mod interp;
+mod invoke;
 mod limits;
+mod link;
+mod lower;
+mod memory;
 mod native_state;
+mod natives;
+mod packages;
+mod state;
 mod thread;
+mod tx;
 mod value;
-#[allow(clippy::module_inception)]
+#[expect(
+    clippy::module_inception,
+    reason = "the room's main piece of furniture"
+)]
 mod vm;
 
 pub use apdu::ApduState;
-pub use error::{Fault, LoadError, Throw, VmError, system};
-pub use heap::{Access, Object, Storage};
+pub use error::{DeleteError, Fault, LoadError, Throw, VmError, system};
+pub use heap::{Access, Storage};
 pub use host::{Host, NativeCall};
 pub use limits::{FRAME_BYTES, Limits, OBJECT_BYTES, Usage};
+pub use state::Instance;
 pub use thread::{Outcome, Resume, Thread};
 pub use value::{ClassRef, Context, InstanceId, Owner, PackageId, Ref, Value};
-pub use vm::{DeleteError, Instance, Vm};
+pub use vm::Vm;

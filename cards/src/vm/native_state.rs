@@ -1,5 +1,7 @@
 //! What objects of API classes hold besides their Java fields.
 
+use super::crypto::{AgreementState, CipherState, DigestState, Key, PairState, SignatureState};
+use super::value::Ref;
 use serde::{Deserialize, Serialize};
 
 /// Native part of an object.
@@ -13,4 +15,78 @@ pub(crate) enum NativeState {
     Reason(i16),
     /// Bytes of an AID.
     Aid(Vec<u8>),
+    Pin(Pin),
+    /// javacard.security.RandomData; the source is the card's.
+    Random,
+    Key(Key),
+    Pair(PairState),
+    Digest(DigestState),
+    Signature(SignatureState),
+    Agreement(AgreementState),
+    Cipher(CipherState),
+}
+
+/// javacard.framework.OwnerPIN.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Pin {
+    pub value: Vec<u8>,
+    pub max_size: u8,
+    pub limit: u8,
+    pub left: u8,
+    /// In RAM: gone at reset.
+    pub validated: bool,
+}
+
+impl NativeState {
+    /// Bytes that it takes on the card.
+    pub fn size(&self) -> usize {
+        match self {
+            NativeState::None | NativeState::Tag(_) | NativeState::Random => 0,
+            NativeState::Reason(_) => 2,
+            NativeState::Aid(aid) => aid.len(),
+            NativeState::Pin(pin) => 4 + usize::from(pin.max_size),
+            NativeState::Key(key) => key.size(),
+            NativeState::Pair(_) => 6,
+            NativeState::Digest(_) => 8,
+            NativeState::Signature(_) | NativeState::Agreement(_) | NativeState::Cipher(_) => 24,
+        }
+    }
+
+    pub fn references(&self) -> Vec<Ref> {
+        match self {
+            NativeState::Pair(pair) => vec![pair.public, pair.private],
+            NativeState::Signature(s) => vec![s.key],
+            NativeState::Agreement(a) => vec![a.key],
+            NativeState::Cipher(c) => vec![c.key],
+            _ => Vec::new(),
+        }
+    }
+
+    pub fn forget(&mut self, gone: &dyn Fn(Ref) -> bool) {
+        let slots: Vec<&mut Ref> = match self {
+            NativeState::Pair(pair) => vec![&mut pair.public, &mut pair.private],
+            NativeState::Signature(s) => vec![&mut s.key],
+            NativeState::Agreement(a) => vec![&mut a.key],
+            NativeState::Cipher(c) => vec![&mut c.key],
+            _ => Vec::new(),
+        };
+        for r in slots {
+            if gone(*r) {
+                *r = Ref::NULL;
+            }
+        }
+    }
+
+    /// What a loss of power does to it: working state in RAM is gone.
+    pub fn reset(&mut self) {
+        match self {
+            NativeState::Pin(pin) => pin.validated = false,
+            NativeState::Key(key) => key.reset(),
+            NativeState::Digest(d) => d.reset(),
+            NativeState::Signature(s) => s.reset(),
+            NativeState::Agreement(a) => a.key = Ref::NULL,
+            NativeState::Cipher(c) => c.reset(),
+            _ => {}
+        }
+    }
 }

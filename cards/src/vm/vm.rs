@@ -1,165 +1,225 @@
-//! The VM as the card sees it.
+//! The VM as the card sees it: packages, instances, threads to start.
 
-use super::error::{Fault, LoadError, VmError};
-use super::heap::{Access, Heap};
-use super::host::Host;
-use super::limits::{Limits, Usage};
-use super::thread::{Outcome, Resume, Thread};
-use super::value::{InstanceId, Owner, PackageId, Ref, Value};
-use crate::power::Nvm;
-
-/// An applet instance on the card.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Instance {
-    /// Instance AID.
-    pub aid: Vec<u8>,
-    /// Package that its class is in.
-    pub package: PackageId,
-    /// AID of the applet class (GlobalPlatform: executable module).
-    pub module: Vec<u8>,
-    /// The applet object.
-    pub object: Ref,
-}
+use super::apdu::ApduState;
+use super::api::Api;
+use super::code::MethodRef;
+use super::error::VmError;
+use super::heap::{Access, Heap, Kind};
+use super::limits::Limits;
+use super::native_state::NativeState;
+use super::state::{Instance, Linked, State};
+use super::thread::Thread;
+use super::value::{ClassRef, Context, InstanceId, Owner, PackageId, Ref, Value};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
 
 /// The whole card's Java world: heap, statics, packages, applet instances, the open transaction.
 ///
 /// A plain value: cloning it clones the card, storing it stores the card. Linked code is shared by
 /// clones and is made again from the load files when a stored value is read.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Vm {
-    limits: Limits,
-    heap: Heap,
+    pub(crate) s: State,
+    pub(crate) linked: Linked,
 }
 
-fn unready<T>() -> Result<T, VmError> {
-    Err(VmError::Thread("run: not implemented yet"))
+impl Serialize for Vm {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.s.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Vm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut vm = Vm {
+            s: State::deserialize(deserializer)?,
+            linked: BTreeMap::new(),
+        };
+        vm.relink().map_err(serde::de::Error::custom)?;
+        Ok(vm)
+    }
+}
+
+impl PartialEq for Vm {
+    fn eq(&self, other: &Self) -> bool {
+        self.s == other.s
+    }
 }
 
 impl Vm {
     /// A card without packages. `without` are AIDs of API packages that this card does not have.
     #[must_use]
     pub fn new(limits: Limits, without: &[Vec<u8>]) -> Self {
-        let _ = without;
-        Vm {
+        let state = State {
             limits,
+            without: without.to_vec(),
             heap: Heap::default(),
+            packages: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            next_package: PackageId::FIRST_LOADED.0,
+            next_instance: 1,
+            transaction: None,
+            installing: None,
+            selected: BTreeMap::new(),
+            apdu: Ref::NULL,
+            apdu_buffer: Ref::NULL,
+            exceptions: BTreeMap::new(),
+            deletion_requested: false,
+            max_stack: 0,
+        };
+        let mut vm = Vm {
+            s: state,
+            linked: BTreeMap::new(),
+        };
+        if let Ok(class) = vm.api_class("javacard/framework/APDU") {
+            let kind = vm.blank(class, NativeState::None);
+            vm.s.apdu = vm.runtime_object(Access::Temporary, kind);
         }
-    }
-
-    /// Links the package in a load file (components in load order, JCVM 6.2) and puts it on the card.
-    /// One persistent write.
-    ///
-    /// # Errors
-    /// Every reason in [`LoadError`]; the card is unchanged then.
-    pub fn load(&mut self, load_file: &[u8], host: &mut dyn Host) -> Result<PackageId, LoadError> {
-        let _ = (load_file, host, &self.limits);
-        Err(LoadError::NotSupported("loading".into()))
+        vm.s.apdu_buffer = vm.new_global_bytes(vm.s.limits.apdu_buffer);
+        vm
     }
 
     /// Package of this AID.
     #[must_use]
     pub fn package_by_aid(&self, aid: &[u8]) -> Option<PackageId> {
-        let _ = aid;
-        None
+        self.linked
+            .iter()
+            .find(|(_, code)| code.aid == aid)
+            .map(|(id, _)| *id)
     }
 
     /// AIDs of the applets (executable modules) that a package has.
     #[must_use]
     pub fn modules(&self, package: PackageId) -> Vec<Vec<u8>> {
-        let _ = package;
-        Vec::new()
+        let code = self.linked.get(&package);
+        code.map_or_else(Vec::new, |code| {
+            code.applets.iter().map(|(aid, _)| aid.clone()).collect()
+        })
     }
 
     /// AID and version (major, minor) of a loaded package.
     #[must_use]
     pub fn package_aid(&self, package: PackageId) -> Option<(&[u8], u8, u8)> {
-        let _ = package;
-        None
+        let code = self.linked.get(&package)?;
+        Some((&code.aid, code.major, code.minor))
     }
 
-    /// All loaded packages.
+    /// All loaded packages, oldest first.
     #[must_use]
     pub fn packages(&self) -> Vec<PackageId> {
-        Vec::new()
-    }
-
-    /// Removes a package without instances and dependents. One persistent write.
-    ///
-    /// # Errors
-    /// A message saying who still needs it; [`Fault::PowerCut`].
-    pub fn delete_package(&mut self, package: PackageId, nvm: &mut Nvm) -> Result<(), DeleteError> {
-        let _ = (package, nvm);
-        Err(DeleteError::InUse("not implemented".into()))
-    }
-
-    /// Removes an applet instance and what it owns. The card has called `uninstall` before if it wants
-    /// to ([`Vm::start_uninstall`]). One persistent write.
-    ///
-    /// # Errors
-    /// [`DeleteError::InUse`] if another applet holds a reference to one of its objects.
-    pub fn delete_instance(
-        &mut self,
-        instance: InstanceId,
-        nvm: &mut Nvm,
-    ) -> Result<(), DeleteError> {
-        let _ = (instance, nvm);
-        Err(DeleteError::InUse("not implemented".into()))
-    }
-
-    /// Runs `install` of the applet class with AID `module` (found in any loaded package) to its end.
-    /// `params` is bArray as GlobalPlatform gives it: length + instance AID, length + privileges,
-    /// length + application data. The instance exists when the method has returned and has called
-    /// `register`; otherwise everything that it made is gone again, and the second part is `None`.
-    ///
-    /// # Errors
-    /// [`VmError::NoClass`] if no package has that applet.
-    pub fn install(
-        &mut self,
-        module: &[u8],
-        instance_aid: &[u8],
-        params: &[u8],
-        host: &mut dyn Host,
-    ) -> Result<(Outcome, Option<InstanceId>), VmError> {
-        let _ = (module, instance_aid, params, host);
-        unready()
+        self.s.packages.keys().copied().collect()
     }
 
     /// Applet instance of this AID.
     #[must_use]
     pub fn instance_by_aid(&self, aid: &[u8]) -> Option<InstanceId> {
-        let _ = aid;
-        None
+        self.s
+            .instances
+            .iter()
+            .find(|(_, i)| i.aid == aid)
+            .map(|(id, _)| *id)
     }
 
     /// What is known of an instance.
     #[must_use]
     pub fn instance(&self, instance: InstanceId) -> Option<&Instance> {
-        let _ = instance;
-        None
+        self.s.instances.get(&instance)
     }
 
-    /// All applet instances.
+    /// All applet instances, oldest first.
     #[must_use]
     pub fn instances(&self) -> Vec<InstanceId> {
-        Vec::new()
+        self.s.instances.keys().copied().collect()
     }
 
-    /// Thread for `select()` (or `MultiSelectable.select` if the applet is active on another channel
-    /// already). The instance counts as selected on `channel` from now on. Returns a boolean
-    /// ([`Value::Short`], 0 = refused).
+    /// Context and instance that an applet's code runs as.
     ///
     /// # Errors
     /// [`VmError::NoInstance`].
+    pub fn instance_owner(&self, instance: InstanceId) -> Result<Owner, VmError> {
+        let found = self.found(instance)?;
+        Ok(Owner {
+            context: Context::Package(found.package),
+            instance: Some(instance),
+        })
+    }
+
+    fn found(&self, instance: InstanceId) -> Result<&Instance, VmError> {
+        self.s
+            .instances
+            .get(&instance)
+            .ok_or(VmError::NoInstance(instance.0))
+    }
+
+    /// Thread for `select()`, or `MultiSelectable.select(boolean)` if an applet of its package is
+    /// active on another channel. The instance counts as selected on `channel` from now on. Returns
+    /// a boolean ([`Value::Short`], 0 = refused: then call [`Vm::deselected`]).
+    ///
+    /// # Errors
+    /// [`VmError::NoInstance`]; [`VmError::NotMultiselectable`] if the package is active on another
+    /// channel and the applet can't share (JCRE 4.2: 6985).
     pub fn start_select(&mut self, instance: InstanceId, channel: u8) -> Result<Thread, VmError> {
-        let _ = (instance, channel);
-        unready()
+        let mut thread = self.selection(instance, channel, "select", "()Z", "(Z)Z")?;
+        thread.selecting = true;
+        self.s.selected.insert(channel, instance);
+        Ok(thread)
+    }
+
+    /// Thread for `deselect()`, or `MultiSelectable.deselect(boolean)` if an applet of its package is
+    /// active on another channel. After it has run (whatever its outcome), call [`Vm::deselected`].
+    ///
+    /// # Errors
+    /// [`VmError::NoInstance`].
+    pub fn start_deselect(&mut self, instance: InstanceId, channel: u8) -> Result<Thread, VmError> {
+        self.selection(instance, channel, "deselect", "()V", "(Z)V")
+    }
+
+    fn selection(
+        &mut self,
+        instance: InstanceId,
+        channel: u8,
+        method: &str,
+        plain: &str,
+        multi: &str,
+    ) -> Result<Thread, VmError> {
+        let found = self.found(instance)?;
+        let (object, package) = (found.object, found.package);
+        let mut others = self
+            .s
+            .selected
+            .iter()
+            .filter(|(c, _)| **c != channel)
+            .map(|(_, i)| *i);
+        let same = others.clone().any(|i| i == instance);
+        let shared = others.any(|i| {
+            self.s
+                .instances
+                .get(&i)
+                .is_some_and(|i| i.package == package)
+        });
+        let mut thread = if shared {
+            let args = [Value::Short(same.into())];
+            self.start_interface(
+                object,
+                "javacard/framework/MultiSelectable",
+                method,
+                multi,
+                &args,
+            )
+            .map_err(|_| VmError::NotMultiselectable(instance.0))?
+        } else {
+            self.start_applet(instance, method, plain, &[])?
+        };
+        thread.channel = channel;
+        thread.instance = Some(instance);
+        Ok(thread)
     }
 
     /// Thread for `process(APDU)` with a whole command APDU in `command`. `selecting` is true for the
     /// SELECT that selected the applet. The response data is in [`Thread::apdu`] afterwards.
     ///
     /// # Errors
-    /// [`VmError::NoInstance`], or a command that is no APDU.
+    /// [`VmError::NoInstance`]; [`VmError::Apdu`] if `command` is no short command APDU.
     pub fn start_process(
         &mut self,
         instance: InstanceId,
@@ -167,17 +227,20 @@ impl Vm {
         channel: u8,
         selecting: bool,
     ) -> Result<Thread, VmError> {
-        let _ = (instance, command, channel, selecting);
-        unready()
-    }
-
-    /// Thread for `deselect()`. After it has run (whatever its outcome), call [`Vm::deselected`].
-    ///
-    /// # Errors
-    /// [`VmError::NoInstance`].
-    pub fn start_deselect(&mut self, instance: InstanceId, channel: u8) -> Result<Thread, VmError> {
-        let _ = (instance, channel);
-        unready()
+        let state = ApduState::new(command)?;
+        let header = state.header;
+        let args = [Value::Ref(self.s.apdu)];
+        let mut thread =
+            self.start_applet(instance, "process", "(Ljavacard/framework/APDU;)V", &args)?;
+        let buffer = self.bytes_mut(self.s.apdu_buffer)?;
+        buffer.fill(0);
+        for (slot, byte) in buffer.iter_mut().zip(header) {
+            *slot = byte;
+        }
+        thread.apdu = Some(state);
+        thread.channel = channel;
+        thread.selecting = selecting;
+        Ok(thread)
     }
 
     /// Thread for `AppletEvent.uninstall()`; `None` if the applet doesn't implement it.
@@ -185,12 +248,20 @@ impl Vm {
     /// # Errors
     /// [`VmError::NoInstance`].
     pub fn start_uninstall(&mut self, instance: InstanceId) -> Result<Option<Thread>, VmError> {
-        let _ = instance;
-        unready()
+        let object = self.found(instance)?.object;
+        Ok(self
+            .start_interface(
+                object,
+                "javacard/framework/AppletEvent",
+                "uninstall",
+                "()V",
+                &[],
+            )
+            .ok())
     }
 
     /// Thread for `getShareableInterfaceObject(client, parameter)` called by the runtime. Returns a
-    /// reference to an object that implements Shareable, or null.
+    /// reference to an object (check it with [`Vm::is_instance`]), or null.
     ///
     /// # Errors
     /// [`VmError::NoInstance`].
@@ -200,8 +271,13 @@ impl Vm {
         client: Option<&[u8]>,
         parameter: u8,
     ) -> Result<Thread, VmError> {
-        let _ = (instance, client, parameter);
-        unready()
+        let client = client.map_or(Ref::NULL, |aid| self.new_aid(aid));
+        let args = [
+            Value::Ref(client),
+            Value::Short(i16::from(parameter.cast_signed())),
+        ];
+        let descriptor = "(Ljavacard/framework/AID;B)Ljavacard/framework/Shareable;";
+        self.start_applet(instance, "getShareableInterfaceObject", descriptor, &args)
     }
 
     /// Thread for an interface method of an API package on an applet's object, called by the runtime,
@@ -217,169 +293,165 @@ impl Vm {
         descriptor: &str,
         args: &[Value],
     ) -> Result<Thread, VmError> {
-        let _ = (object, interface, method, descriptor, args);
-        unready()
+        let interface = self.api_class(interface)?;
+        let class = self
+            .class_of(object)?
+            .ok_or_else(|| VmError::NoClass("an array".into()))?;
+        let target = Api::get()
+            .virtual_named(interface, method, descriptor)
+            .and_then(|(token, _)| self.find_interface(class, interface, token))
+            .ok_or_else(|| VmError::NoMethod(format!("{method}{descriptor}")))?;
+        self.start(object, target, args)
     }
 
-    /// Runs a thread until something ends or suspends it. A transaction that is open at the end is
-    /// aborted (JCRE 7.6.2), unless the thread is suspended.
-    pub fn run(&mut self, thread: &mut Thread, host: &mut dyn Host) -> Outcome {
-        let _ = (thread, host);
-        Outcome::Trap(VmError::Thread("run"))
+    fn start_applet(
+        &mut self,
+        instance: InstanceId,
+        method: &str,
+        descriptor: &str,
+        args: &[Value],
+    ) -> Result<Thread, VmError> {
+        let object = self.found(instance)?.object;
+        let class = self
+            .class_of(object)?
+            .ok_or_else(|| VmError::NoClass("an array".into()))?;
+        let target = self.applet_method(class, method, descriptor)?;
+        self.start(object, target, args)
     }
 
-    /// Delivers the result of the native method that suspended the thread, and runs on.
-    pub fn resume(&mut self, thread: &mut Thread, result: Resume, host: &mut dyn Host) -> Outcome {
-        let _ = (thread, result, host);
-        Outcome::Trap(VmError::Thread("resume"))
+    /// Method of `javacard.framework.Applet` in an applet's class.
+    pub(crate) fn applet_method(
+        &self,
+        class: ClassRef,
+        method: &str,
+        descriptor: &str,
+    ) -> Result<MethodRef, VmError> {
+        let applet = self.api_class("javacard/framework/Applet")?;
+        Api::get()
+            .virtual_named(applet, method, descriptor)
+            .and_then(|(token, _)| self.find_virtual(class, token, class.package))
+            .ok_or_else(|| VmError::NoMethod(format!("{method}{descriptor}")))
+    }
+
+    fn start(&mut self, object: Ref, target: MethodRef, args: &[Value]) -> Result<Thread, VmError> {
+        let owner = self.s.heap.get(object)?.owner;
+        let mut all = vec![Value::Ref(object)];
+        all.extend_from_slice(args);
+        Ok(Thread::new(target, all, owner))
     }
 
     /// The applet on this channel is no longer selected: CLEAR_ON_DESELECT arrays of its package are
     /// cleared if none of the package's applets is active any more.
     pub fn deselected(&mut self, channel: u8) {
-        let _ = channel;
+        let Some(instance) = self.s.selected.remove(&channel) else {
+            return;
+        };
+        let Some(package) = self.s.instances.get(&instance).map(|i| i.package) else {
+            return;
+        };
+        if !self.is_selected(package) {
+            self.clear(|o| {
+                o.storage == super::Storage::Deselect
+                    && o.owner.context == Context::Package(package)
+            });
+        }
+    }
+
+    /// True if an applet of this package is selected on some channel.
+    pub(crate) fn is_selected(&self, package: PackageId) -> bool {
+        let mut active = self
+            .s
+            .selected
+            .values()
+            .filter_map(|i| self.s.instances.get(i));
+        active.any(|i| i.package == package)
+    }
+
+    fn clear(&mut self, which: impl Fn(&super::heap::Object) -> bool) {
+        for (_, object) in self.s.heap.iter_mut() {
+            if which(object) {
+                object.kind.clear();
+            }
+        }
     }
 
     /// Reset or power-up: rolls back an open transaction and an install that didn't end, clears
     /// transient memory, deselects everything. All threads are dead.
-    pub fn reset(&mut self) {}
+    pub fn reset(&mut self) {
+        self.roll_back();
+        self.undo_install();
+        self.s.selected.clear();
+        self.clear(|o| o.storage != super::Storage::Persistent);
+        for (_, object) in self.s.heap.iter_mut() {
+            if let Kind::Instance { native, .. } = &mut object.kind {
+                native.reset();
+            }
+        }
+    }
 
     /// True between beginTransaction and commit or abort.
     #[must_use]
     pub fn in_transaction(&self) -> bool {
-        false
-    }
-
-    /// Memory in use.
-    #[must_use]
-    pub fn memory(&self) -> Usage {
-        Usage::default()
+        self.s.transaction.is_some()
     }
 
     /// The card's sizes.
     #[must_use]
     pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// Makes an object of an API class or interface whose methods the card implements itself
-    /// ([`Host::native`]). `class` with slashes; `tag` comes back from [`Vm::native_tag`].
-    /// `owner` [`Owner::JCRE`] with [`Access::Permanent`] or [`Access::Temporary`] makes an entry point
-    /// object, which costs the applet nothing; another owner makes an ordinary object of its own
-    /// (its memory, one persistent write unless a transaction is open).
-    ///
-    /// # Errors
-    /// A trap if there is no such class; SystemException.NO_RESOURCE; [`Fault::PowerCut`].
-    pub fn new_native(
-        &mut self,
-        nvm: &mut Nvm,
-        class: &str,
-        tag: u32,
-        owner: Owner,
-        access: Access,
-    ) -> Result<Ref, Fault> {
-        let _ = (nvm, class, tag, owner, access);
-        unready().map_err(Fault::Trap)
-    }
-
-    /// Number that the card gave a native object; `None` for any other object.
-    #[must_use]
-    pub fn native_tag(&self, object: Ref) -> Option<u32> {
-        let _ = object;
-        None
-    }
-
-    /// Gives an object that the applet made by `new` of an API class of the card (constructor called
-    /// through [`Host::native`]) its tag.
-    ///
-    /// # Errors
-    /// A trap if it isn't an instance of an API class.
-    pub fn set_native_tag(&mut self, object: Ref, tag: u32) -> Result<(), Fault> {
-        let _ = (object, tag);
-        unready().map_err(Fault::Trap)
+        &self.s.limits
     }
 
     /// An AID object with these bytes, a permanent entry point object (as JCSystem gives them out).
     pub fn new_aid(&mut self, aid: &[u8]) -> Ref {
-        let _ = aid;
-        Ref::NULL
+        let same = |kind: &Kind| matches!(kind, Kind::Instance { native: NativeState::Aid(a), .. } if a == aid);
+        let known = self
+            .s
+            .heap
+            .iter()
+            .find(|(_, o)| o.access == Access::Permanent && same(&o.kind))
+            .map(|(r, _)| r);
+        if let Some(r) = known {
+            return r;
+        }
+        let Ok(class) = self.api_class("javacard/framework/AID") else {
+            return Ref::NULL;
+        };
+        let native = NativeState::Aid(aid.to_vec());
+        self.runtime_object(
+            Access::Permanent,
+            Kind::Instance {
+                class,
+                fields: Vec::new(),
+                native,
+            },
+        )
     }
 
     /// Bytes of an AID object.
     #[must_use]
     pub fn aid_bytes(&self, object: Ref) -> Option<&[u8]> {
-        let _ = object;
-        None
+        match self.native_of(object).ok()? {
+            NativeState::Aid(aid) => Some(aid),
+            _ => None,
+        }
     }
 
-    /// Makes a global byte array of the runtime (JCRE 6.2.2): every context may read and write it, none may
-    /// keep it.
+    /// Makes a global byte array of the runtime (JCRE 6.2.2): every context may read and write it, none
+    /// may keep it.
     pub fn new_global_bytes(&mut self, length: usize) -> Ref {
-        let _ = length;
-        Ref::NULL
+        self.runtime_object(
+            Access::Temporary,
+            Kind::Bytes {
+                boolean: false,
+                data: vec![0; length],
+            },
+        )
     }
 
     /// The APDU buffer.
     #[must_use]
     pub fn apdu_buffer(&self) -> Ref {
-        Ref::NULL
-    }
-
-    /// A byte array for the runtime, without firewall.
-    ///
-    /// # Errors
-    /// [`VmError::Dangling`], [`VmError::Type`].
-    pub fn bytes(&self, array: Ref) -> Result<&[u8], VmError> {
-        self.heap.get(array).map(|_| &[][..])
-    }
-
-    /// The same for writing, without counting a persistent write: only for the runtime's own arrays.
-    ///
-    /// # Errors
-    /// [`VmError::Dangling`], [`VmError::Type`].
-    pub fn bytes_mut(&mut self, array: Ref) -> Result<&mut [u8], VmError> {
-        self.heap.get_mut(array).map(|_| &mut [][..])
-    }
-
-    /// `length` bytes of an array from `offset` as a native method reads them for its caller.
-    ///
-    /// # Errors
-    /// NullPointerException, SecurityException, ArrayIndexOutOfBoundsException as the API says.
-    pub fn read(
-        &self,
-        caller: Owner,
-        array: Ref,
-        offset: i16,
-        length: i16,
-    ) -> Result<&[u8], Fault> {
-        let _ = (caller, array, offset, length);
-        Err(Fault::Trap(VmError::Dangling(0)))
-    }
-
-    /// Stores bytes into an array as a native method does for its caller: firewall, bounds, the open
-    /// transaction, and one persistent write if the array is persistent and no transaction is open.
-    ///
-    /// # Errors
-    /// NullPointerException, SecurityException, ArrayIndexOutOfBoundsException,
-    /// TransactionException.BUFFER_FULL, [`Fault::PowerCut`].
-    pub fn write(
-        &mut self,
-        host: &mut dyn Host,
-        caller: Owner,
-        array: Ref,
-        offset: i16,
-        data: &[u8],
-    ) -> Result<(), Fault> {
-        let _ = (host, caller, array, offset, data);
-        Err(Fault::Trap(VmError::Dangling(0)))
-    }
-
-    /// Length of any array, or an error if it isn't one.
-    ///
-    /// # Errors
-    /// [`VmError::Dangling`], [`VmError::Type`].
-    pub fn array_length(&self, array: Ref) -> Result<usize, VmError> {
-        self.heap.get(array).map(|_| 0)
+        self.s.apdu_buffer
     }
 
     /// Owner of an object.
@@ -387,27 +459,15 @@ impl Vm {
     /// # Errors
     /// [`VmError::Dangling`].
     pub fn owner(&self, object: Ref) -> Result<Owner, VmError> {
-        self.heap.get(object).map(|o| o.owner)
+        self.s.heap.get(object).map(|o| o.owner)
     }
 
-    /// True if the object's class is or implements `class` (name with slashes).
+    /// True if the object's class is or implements `class` (name with slashes, of an API package).
     #[must_use]
     pub fn is_instance(&self, object: Ref, class: &str) -> bool {
-        let _ = (object, class);
-        false
+        match (self.class_of(object), self.api_class(class)) {
+            (Ok(Some(own)), Ok(target)) => self.assignable(own, target),
+            _ => false,
+        }
     }
-}
-
-/// Why a deletion is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DeleteError {
-    /// Something else needs it (GlobalPlatform: 6985).
-    #[error("still in use: {0}")]
-    InUse(String),
-    /// It isn't there (6A88).
-    #[error("not on the card")]
-    NotFound,
-    /// The power went away before the deletion.
-    #[error("the power was cut")]
-    PowerCut,
 }

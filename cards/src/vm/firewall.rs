@@ -1,0 +1,120 @@
+//! The applet firewall (JCRE 6.2): who may reach what.
+
+use super::error::{Fault, Throw, VmError};
+use super::heap::{Access, Kind, Object, Storage};
+use super::value::{ClassRef, Context, Owner, Ref};
+use super::vm::Vm;
+
+impl Vm {
+    /// An object that is not null.
+    pub(crate) fn object(&self, r: Ref) -> Result<&Object, Fault> {
+        if r.is_null() {
+            return Err(Throw::null_pointer().into());
+        }
+        Ok(self.s.heap.get(r)?)
+    }
+
+    /// Access to the contents of an array or object (6.2.8.1 to 6.2.8.3): arrays, fields, athrow's object.
+    pub(crate) fn accessible(&self, caller: Owner, r: Ref) -> Result<&Object, Fault> {
+        let object = self.object(r)?;
+        let own = caller.context == object.owner.context || caller.context == Context::Jcre;
+        let open = object.access != Access::Owner;
+        if !own && !open {
+            return Err(Throw::security().into());
+        }
+        // CLEAR_ON_DESELECT contents exist only while the package is selected (6.2.8).
+        if object.storage == Storage::Deselect {
+            if let Context::Package(package) = object.owner.context {
+                let installing = self
+                    .s
+                    .installing
+                    .as_ref()
+                    .is_some_and(|i| i.package == package);
+                if !installing && !self.is_selected(package) {
+                    return Err(Throw::security().into());
+                }
+            }
+        }
+        Ok(object)
+    }
+
+    /// A reference that is stored into a field, a static or an array of references: temporary entry
+    /// points and global arrays may not be (6.2.8.2, 6.2.8.8).
+    pub(crate) fn storable(&self, r: Ref) -> Result<(), Fault> {
+        if !r.is_null() && self.s.heap.get(r)?.access == Access::Temporary {
+            return Err(Throw::security().into());
+        }
+        Ok(())
+    }
+
+    /// invokevirtual (6.2.8.4): who runs in the method.
+    pub(crate) fn enter_virtual(&self, caller: Owner, r: Ref) -> Result<Owner, Fault> {
+        let object = self.object(r)?;
+        if caller.context == object.owner.context {
+            return Ok(caller);
+        }
+        if caller.context == Context::Jcre || object.access != Access::Owner {
+            return Ok(object.owner);
+        }
+        Err(Throw::security().into())
+    }
+
+    /// invokeinterface (6.2.8.6): who runs in the method.
+    pub(crate) fn enter_interface(
+        &self,
+        caller: Owner,
+        r: Ref,
+        interface: ClassRef,
+    ) -> Result<Owner, Fault> {
+        let object = self.object(r)?;
+        match self.enter_virtual(caller, r) {
+            Ok(owner) => Ok(owner),
+            Err(refused) => {
+                let Kind::Instance { class, .. } = object.kind else {
+                    return Err(refused);
+                };
+                if self.is_shareable_interface(interface) && self.assignable(class, interface) {
+                    return Ok(object.owner);
+                }
+                Err(refused)
+            }
+        }
+    }
+
+    /// checkcast and instanceof (6.2.8.9): an object of another context only through a Shareable.
+    pub(crate) fn castable(
+        &self,
+        caller: Owner,
+        r: Ref,
+        target: Option<ClassRef>,
+    ) -> Result<(), Fault> {
+        let object = self.object(r)?;
+        if caller.context == object.owner.context
+            || caller.context == Context::Jcre
+            || object.access != Access::Owner
+        {
+            return Ok(());
+        }
+        let Kind::Instance { class, .. } = object.kind else {
+            return Err(Throw::security().into());
+        };
+        let shareable = self.api_class("javacard/framework/Shareable")?;
+        let through = target.is_some_and(|t| self.is_shareable_interface(t));
+        if through && self.assignable(class, shareable) {
+            return Ok(());
+        }
+        Err(Throw::security().into())
+    }
+
+    /// The receiver of a native method.
+    pub(crate) fn expect_instance(&self, r: Ref) -> Result<ClassRef, Fault> {
+        match self.object(r)?.kind {
+            Kind::Instance { class, .. } => Ok(class),
+            ref other => Err(VmError::Type {
+                expected: "an object".into(),
+                found: other.describe().into(),
+            }
+            .into()),
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Calls: resolution, firewall, frames, natives.
+
+use super::api::{Api, NativeId, NativeMethod, Ret};
+use super::code::{Code, Entry, MethodRef};
+use super::error::{Fault, Throw, VmError, system};
+use super::host::{Host, NativeCall};
+use super::interp::{check_return, pool_class};
+use super::limits::FRAME_BYTES;
+use super::natives::Call;
+use super::thread::{Frame, State, Thread, mismatch};
+use super::value::{Owner, Ref, Value};
+use super::vm::Vm;
+
+fn entry(code: &Code, index: u16) -> Result<Entry, VmError> {
+    code.pool
+        .get(usize::from(index))
+        .copied()
+        .ok_or(VmError::Code)
+}
+
+fn receiver(thread: &Thread, nargs: u8) -> Result<Ref, Fault> {
+    let value = thread.peek(usize::from(nargs).wrapping_sub(1))?;
+    value
+        .reference()
+        .ok_or_else(|| mismatch("reference", value).into())
+}
+
+impl Vm {
+    pub(crate) fn invoke_virtual(
+        &mut self,
+        thread: &mut Thread,
+        host: &mut dyn Host,
+        code: &Code,
+        index: u16,
+    ) -> Result<(), Fault> {
+        let Entry::Virtual {
+            class,
+            token,
+            nargs,
+        } = entry(code, index)?
+        else {
+            return Err(VmError::NoMethod(format!("constant {index} is no virtual method")).into());
+        };
+        let r = receiver(thread, nargs)?;
+        let owner = self.enter_virtual(thread.top.owner, r)?;
+        let actual = match self.class_of(r)? {
+            Some(actual) => actual,
+            // Arrays have the methods of Object.
+            None => self.api_class("java/lang/Object")?,
+        };
+        if !self.assignable(actual, class) {
+            return Err(mismatch("an instance of the method's class", Value::Ref(r)).into());
+        }
+        let target = self
+            .find_virtual(actual, token, thread.top.package)
+            .ok_or_else(|| VmError::NoMethod(format!("virtual method {token}")))?;
+        self.call(thread, host, target, nargs.into(), owner)
+    }
+
+    /// invokespecial and invokestatic: no dispatch, and the caller's context stays.
+    pub(crate) fn invoke_bound(
+        &mut self,
+        thread: &mut Thread,
+        host: &mut dyn Host,
+        code: &Code,
+        index: u16,
+    ) -> Result<(), Fault> {
+        let Entry::Method {
+            target,
+            nargs,
+            is_super,
+        } = entry(code, index)?
+        else {
+            return Err(VmError::NoMethod(format!("constant {index} is no bound method")).into());
+        };
+        if is_super {
+            let r = receiver(thread, nargs)?;
+            self.accessible(thread.top.owner, r)?;
+        }
+        let owner = thread.top.owner;
+        self.call(thread, host, target, nargs.into(), owner)
+    }
+
+    pub(crate) fn invoke_interface(
+        &mut self,
+        thread: &mut Thread,
+        host: &mut dyn Host,
+        code: &Code,
+        nargs: u8,
+        index: u16,
+        token: u8,
+    ) -> Result<(), Fault> {
+        let interface = pool_class(code, index)?;
+        let r = receiver(thread, nargs)?;
+        let owner = self.enter_interface(thread.top.owner, r, interface)?;
+        let actual = self.expect_instance(r)?;
+        let target = self
+            .find_interface(actual, interface, token)
+            .ok_or_else(|| VmError::NoMethod(format!("interface method {token}")))?;
+        self.call(thread, host, target, nargs.into(), owner)
+    }
+
+    /// Calls a method with the top `nargs` operands. A native method is run here and now.
+    pub(crate) fn call(
+        &mut self,
+        thread: &mut Thread,
+        host: &mut dyn Host,
+        target: MethodRef,
+        nargs: usize,
+        owner: Owner,
+    ) -> Result<(), Fault> {
+        match target {
+            MethodRef::Java { package, method } => {
+                let called = self.code(package)?.methods.get(usize::from(method));
+                let called = called.ok_or_else(|| VmError::NoMethod(format!("method {method}")))?;
+                if called.is_abstract {
+                    return Err(VmError::NoMethod("abstract method".into()).into());
+                }
+                if usize::from(called.nargs) != nargs || thread.operands().len() < nargs {
+                    return Err(VmError::Stack("does not fit the call", called.nargs).into());
+                }
+                let locals = thread.cells.len() - nargs;
+                let floor = thread.cells.len() + usize::from(called.max_locals);
+                let frame = Frame {
+                    package,
+                    method,
+                    pc: 0,
+                    locals,
+                    floor,
+                    ceiling: floor + usize::from(called.max_stack),
+                    owner,
+                    shareable: false,
+                };
+                self.push_frame(thread, frame)
+            }
+            MethodRef::Native(id) => self.native(thread, host, id, nargs),
+        }
+    }
+
+    fn push_frame(&self, thread: &mut Thread, frame: Frame) -> Result<(), Fault> {
+        let bytes = 2 * frame.ceiling + FRAME_BYTES * (thread.callers.len() + 2);
+        if bytes > self.s.limits.stack {
+            return Err(Throw::system(system::NO_RESOURCE).into());
+        }
+        thread.cells.resize(frame.floor, Value::Short(0));
+        let caller = std::mem::replace(&mut thread.top, frame);
+        if caller.package.is_loaded() {
+            thread.callers.push(caller);
+        }
+        thread.max_stack = thread.max_stack.max(thread.stack_bytes());
+        Ok(())
+    }
+
+    fn native(
+        &mut self,
+        thread: &mut Thread,
+        host: &mut dyn Host,
+        id: NativeId,
+        nargs: usize,
+    ) -> Result<(), Fault> {
+        let method = Api::get()
+            .native(id)
+            .ok_or_else(|| VmError::NoMethod("native method".into()))?;
+        if usize::from(method.nargs()) != nargs {
+            return Err(
+                VmError::NoMethod(format!("{} with {nargs} cells", method.full_name())).into(),
+            );
+        }
+        let mut args = thread.take(nargs)?;
+        let this = if method.is_static {
+            None
+        } else {
+            args.first().and_then(|v| v.reference())
+        };
+        if !method.is_static {
+            args.remove(0);
+            if this.is_none_or(Ref::is_null) {
+                return Err(Throw::null_pointer().into());
+            }
+        }
+        for (reference, value) in method.args.iter().zip(&args) {
+            let fits = match value {
+                Value::Ref(_) => *reference,
+                Value::Short(_) => !*reference,
+                Value::Addr(_) => false,
+            };
+            if !fits {
+                let expected = if *reference { "reference" } else { "short" };
+                return Err(mismatch(expected, *value).into());
+            }
+        }
+        let frames = thread.callers.len();
+        let caller = thread.top.owner;
+        let value = match self.run_native(thread, host, method, this, args, caller) {
+            Ok(value) => value,
+            Err(Fault::Suspend) => {
+                thread.state = State::Waiting(method.returns);
+                return Err(Fault::Suspend);
+            }
+            Err(other) => return Err(other),
+        };
+        if thread.callers.len() > frames {
+            // getAppletShareableInterfaceObject has called the server: its return value is the result.
+            return Ok(());
+        }
+        if let Some(value) = check_return(method.returns, value)? {
+            thread.push(value)?;
+        }
+        Ok(())
+    }
+
+    fn run_native(
+        &mut self,
+        thread: &mut Thread,
+        host: &mut dyn Host,
+        method: &'static NativeMethod,
+        this: Option<Ref>,
+        args: Vec<Value>,
+        caller: Owner,
+    ) -> Result<Option<Value>, Fault> {
+        if let Some(run) = method.run {
+            let this = this.unwrap_or(Ref::NULL);
+            return run(&mut Call {
+                vm: self,
+                thread,
+                host,
+                method,
+                this,
+                args: &args,
+                caller,
+            });
+        }
+        let call = NativeCall {
+            package: method.package,
+            class: method.class,
+            method: method.method,
+            descriptor: method.descriptor,
+            this,
+            args,
+            caller,
+        };
+        let value = host.native(self, &call)?;
+        if method.returns == Ret::Void && value.is_some() {
+            return Err(
+                VmError::Native(method.full_name(), "a value from a void method".into()).into(),
+            );
+        }
+        Ok(value)
+    }
+
+    /// Calls `getShareableInterfaceObject` of a server applet on behalf of the running frame.
+    pub(crate) fn call_shareable(
+        &mut self,
+        thread: &mut Thread,
+        host: &mut dyn Host,
+        server: Ref,
+        client: Ref,
+        parameter: i16,
+    ) -> Result<Option<Value>, Fault> {
+        let class = self.expect_instance(server)?;
+        let descriptor = "(Ljavacard/framework/AID;B)Ljavacard/framework/Shareable;";
+        let target = self.applet_method(class, "getShareableInterfaceObject", descriptor)?;
+        let MethodRef::Java { .. } = target else {
+            // Applet's own version: nothing is shared.
+            return Ok(Some(Value::NULL));
+        };
+        let owner = self.s.heap.get(server)?.owner;
+        // The arguments go where the callee's first locals will be, above the caller's operands.
+        let ceiling = thread.top.ceiling;
+        thread.top.ceiling = thread.cells.len() + 3;
+        let args = [
+            Value::Ref(server),
+            Value::Ref(client),
+            Value::Short(parameter),
+        ];
+        let called = args
+            .into_iter()
+            .try_for_each(|value| thread.push(value))
+            .map_err(Fault::from)
+            .and_then(|()| self.call(thread, host, target, args.len(), owner));
+        match thread.callers.last_mut() {
+            Some(caller) if called.is_ok() => {
+                caller.ceiling = ceiling;
+                thread.top.shareable = true;
+            }
+            _ => thread.top.ceiling = ceiling,
+        }
+        called.map(|()| None)
+    }
+}

@@ -1,0 +1,658 @@
+//! Load file to linked code (JCVM 4.5, ch. 6): imports checked against what is on the card, constant
+//! pool resolved, methods lowered.
+
+use super::api::{Api, NativeId};
+use super::code::{Class, Code, Entry, Exported, Handler, Method, MethodRef, Statics};
+use super::error::LoadError;
+use super::lower::lower;
+use super::state::Linked;
+use super::value::{ClassRef, PackageId};
+use applet_gen::cap::{self, Cap, ComponentTag, Constant, StaticRef};
+use std::collections::{BTreeMap, BTreeSet};
+
+type Result<T> = std::result::Result<T, LoadError>;
+
+/// What the linker may link to.
+pub(crate) struct World<'a> {
+    pub linked: &'a Linked,
+    /// AIDs of API packages that the card doesn't have.
+    pub without: &'a [Vec<u8>],
+}
+
+/// Links a load file as package `id`.
+pub(crate) fn link(load_file: &[u8], id: PackageId, world: &World<'_>) -> Result<Code> {
+    let cap = Cap::from_load_file(load_file).map_err(|e| LoadError::Format(e.to_string()))?;
+    if cap.header.flags & cap::header::ACC_INT != 0 {
+        return Err(LoadError::NotSupported("the package uses int".into()));
+    }
+    let imports = cap
+        .imports
+        .iter()
+        .map(|import| world.import(import))
+        .collect::<Result<Vec<_>>>()?;
+    let size = [
+        ComponentTag::Applet,
+        ComponentTag::Import,
+        ComponentTag::ConstantPool,
+        ComponentTag::Class,
+        ComponentTag::Method,
+        ComponentTag::StaticField,
+        ComponentTag::Export,
+    ]
+    .into_iter()
+    .filter_map(|tag| cap.info(tag).ok().flatten())
+    .map(|info| info.len())
+    .sum::<usize>()
+        + usize::from(cap.static_field.image_size);
+    let mut linker = Linker {
+        cap: &cap,
+        id,
+        world,
+        imports,
+        classes: Vec::new(),
+        methods: BTreeMap::new(),
+    };
+    linker.find_methods()?;
+    linker.classes()?;
+    let pool = linker.pool()?;
+    let methods = linker.methods(&pool)?;
+    let applets = linker.applets()?;
+    let exports = linker.exports()?;
+    let statics = linker.statics()?;
+    Ok(Code {
+        aid: cap.header.package.aid.clone(),
+        major: cap.header.package.major,
+        minor: cap.header.package.minor,
+        imports: linker.imports,
+        pool,
+        classes: linker.classes,
+        methods,
+        statics,
+        applets,
+        exports,
+        size,
+    })
+}
+
+impl World<'_> {
+    /// JCVM 4.5.2: major equal, minor not below.
+    fn import(&self, import: &cap::PackageInfo) -> Result<PackageId> {
+        let fail = |name: Option<&str>, reason: String| {
+            let aid = hex::encode_upper(&import.aid);
+            let name = name.map_or(aid.clone(), |name| {
+                format!("{} ({aid})", name.replace('/', "."))
+            });
+            Err(LoadError::Import {
+                name,
+                major: import.major,
+                minor: import.minor,
+                reason,
+            })
+        };
+        let fits = |major, minor| major == import.major && minor >= import.minor;
+        let missing = "the card does not have this package".to_string();
+        if let Some((id, package)) = Api::get().package_by_aid(&import.aid) {
+            let (name, table) = (Some(package.table.name.as_str()), package.table);
+            if self.without.contains(&import.aid) {
+                return fail(name, missing);
+            }
+            if !fits(table.major, table.minor) {
+                return fail(
+                    name,
+                    format!("the card has {}.{}", table.major, table.minor),
+                );
+            }
+            return Ok(id);
+        }
+        match self.linked.iter().find(|(_, code)| code.aid == import.aid) {
+            None => fail(None, missing),
+            Some((_, code)) if !fits(code.major, code.minor) => {
+                fail(None, format!("the card has {}.{}", code.major, code.minor))
+            }
+            Some((id, _)) => Ok(*id),
+        }
+    }
+
+    fn class(&self, class: ClassRef) -> Option<&Class> {
+        self.linked
+            .get(&class.package)?
+            .classes
+            .get(usize::from(class.class))
+    }
+}
+
+struct Linker<'a> {
+    cap: &'a Cap,
+    id: PackageId,
+    world: &'a World<'a>,
+    imports: Vec<PackageId>,
+    classes: Vec<Class>,
+    /// Method index by offset in the Method component.
+    methods: BTreeMap<u16, u16>,
+}
+
+fn wrong(component: ComponentTag, offset: usize, reason: impl Into<String>) -> LoadError {
+    LoadError::Link {
+        component: component.to_string(),
+        offset,
+        reason: reason.into(),
+    }
+}
+
+impl<'a> Linker<'a> {
+    fn find_methods(&mut self) -> Result<()> {
+        let mut offsets: BTreeSet<u16> = self.cap.entry_points();
+        if let Some(descriptor) = &self.cap.descriptor {
+            let interface = cap::descriptor::access::INTERFACE;
+            let classes = descriptor
+                .classes
+                .iter()
+                .filter(|c| c.access_flags & interface == 0);
+            offsets.extend(classes.flat_map(|c| &c.methods).map(|m| m.method_offset));
+        }
+        for (index, offset) in (0u16..).zip(offsets) {
+            self.methods.insert(offset, index);
+        }
+        Ok(())
+    }
+
+    fn method_at(&self, offset: u16, component: ComponentTag) -> Result<u16> {
+        self.methods
+            .get(&offset)
+            .copied()
+            .ok_or_else(|| wrong(component, offset.into(), "no method at this offset"))
+    }
+
+    /// Class or interface of a class_ref.
+    fn class_ref(
+        &self,
+        class: cap::ClassRef,
+        at: usize,
+        component: ComponentTag,
+    ) -> Result<ClassRef> {
+        match class {
+            cap::ClassRef::Internal(offset) => {
+                let interfaces = self.cap.class.interfaces.iter().map(|i| i.offset);
+                let classes = self.cap.class.classes.iter().map(|c| c.offset);
+                let index = interfaces.chain(classes).position(|at| at == offset);
+                let index = index.and_then(|i| u16::try_from(i).ok());
+                let class = index.ok_or_else(|| {
+                    wrong(component, at, format!("no class at offset {offset:#06x}"))
+                })?;
+                Ok(ClassRef {
+                    package: self.id,
+                    class,
+                })
+            }
+            cap::ClassRef::External {
+                package,
+                class: token,
+            } => {
+                let package = self.import(package, at, component)?;
+                let missing = || {
+                    wrong(
+                        component,
+                        at,
+                        format!("imported package has no class {token}"),
+                    )
+                };
+                let class = match self.world.linked.get(&package) {
+                    Some(code) => {
+                        code.exports
+                            .get(usize::from(token))
+                            .ok_or_else(missing)?
+                            .class
+                    }
+                    None => {
+                        let class = ClassRef {
+                            package,
+                            class: token.into(),
+                        };
+                        Api::get().class(class).ok_or_else(missing)?;
+                        token.into()
+                    }
+                };
+                Ok(ClassRef { package, class })
+            }
+        }
+    }
+
+    fn import(&self, package: u8, at: usize, component: ComponentTag) -> Result<PackageId> {
+        self.imports
+            .get(usize::from(package))
+            .copied()
+            .ok_or_else(|| wrong(component, at, format!("no imported package {package}")))
+    }
+
+    fn classes(&mut self) -> Result<()> {
+        let tag = ComponentTag::Class;
+        for interface in &self.cap.class.interfaces {
+            let at = usize::from(interface.offset);
+            let supers = interface
+                .superinterfaces
+                .iter()
+                .map(|i| Ok((self.class_ref(*i, at, tag)?, Vec::new())));
+            let interfaces = supers.collect::<Result<Vec<_>>>()?;
+            self.classes.push(Class {
+                interface: true,
+                shareable: interface.flags & cap::class::ACC_SHAREABLE != 0,
+                interfaces,
+                ..Class::default()
+            });
+        }
+        for info in &self.cap.class.classes {
+            let class = self.class(info)?;
+            self.classes.push(class);
+        }
+        Ok(())
+    }
+
+    fn class(&self, info: &cap::ClassInfo) -> Result<Class> {
+        let tag = ComponentTag::Class;
+        let at = usize::from(info.offset);
+        let superclass = info
+            .super_class
+            .map(|c| self.class_ref(c, at, tag))
+            .transpose()?;
+        let superclass =
+            superclass.ok_or_else(|| wrong(tag, at, "a class without a superclass"))?;
+        let first_cell = match self.world.class(superclass) {
+            Some(above) if above.interface => {
+                return Err(wrong(tag, at, "the superclass is an interface"));
+            }
+            Some(above) => above.cells,
+            None if superclass.package == self.id => {
+                let above = self.classes.get(usize::from(superclass.class));
+                let above = above.filter(|c| !c.interface);
+                above
+                    .ok_or_else(|| {
+                        wrong(tag, at, "the superclass does not stand before the class")
+                    })?
+                    .cells
+            }
+            None => match Api::get().class(superclass) {
+                Some(above) if !above.interface => 0,
+                _ => return Err(wrong(tag, at, "the superclass is an interface")),
+            },
+        };
+        let cells = first_cell + u16::from(info.declared_instance_size);
+        let references = if info.reference_count == 0 {
+            (0, 0)
+        } else {
+            let end = info.first_reference_token.checked_add(info.reference_count);
+            if end.is_none_or(|end| end > info.declared_instance_size) {
+                return Err(wrong(tag, at, "reference fields outside the instance"));
+            }
+            (
+                first_cell + u16::from(info.first_reference_token),
+                info.reference_count.into(),
+            )
+        };
+        let table = |offsets: &[u16]| {
+            let method = |offset: &u16| match *offset {
+                cap::class::NO_METHOD => Ok(None),
+                offset => self.method_at(offset, tag).map(Some),
+            };
+            offsets.iter().map(method).collect::<Result<Vec<_>>>()
+        };
+        let interfaces = info
+            .interfaces
+            .iter()
+            .map(|i| Ok((self.class_ref(i.interface, at, tag)?, i.methods.clone())))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Class {
+            interface: false,
+            shareable: info.flags & cap::class::ACC_SHAREABLE != 0,
+            superclass: Some(superclass),
+            cells,
+            first_cell,
+            references,
+            public_base: info.public_method_base,
+            public: table(&info.public_methods)?,
+            package_base: info.package_method_base,
+            package: table(&info.package_methods)?,
+            interfaces,
+        })
+    }
+
+    /// Any class that is on the card or being linked.
+    fn known(&self, class: ClassRef) -> Option<&Class> {
+        if class.package == self.id {
+            return self.classes.get(usize::from(class.class));
+        }
+        self.world.class(class)
+    }
+
+    fn pool(&self) -> Result<Vec<Entry>> {
+        let constants = self.cap.constant_pool.iter().enumerate();
+        constants
+            .map(|(at, constant)| self.constant(at, constant))
+            .collect()
+    }
+
+    fn constant(&self, at: usize, constant: &Constant) -> Result<Entry> {
+        let tag = ComponentTag::ConstantPool;
+        let missing = |what: String| wrong(tag, at, what);
+        Ok(match *constant {
+            Constant::Class(class) => Entry::Class(self.class_ref(class, at, tag)?),
+            Constant::InstanceField { class, token } => {
+                let class = self.class_ref(class, at, tag)?;
+                let known = self.known(class).filter(|c| !c.interface);
+                let known =
+                    known.ok_or_else(|| missing("a field of a class without fields".into()))?;
+                let cell = known.first_cell + u16::from(token);
+                if cell >= known.cells {
+                    return Err(missing(format!("the class has no field {token}")));
+                }
+                Entry::Field { class, cell }
+            }
+            Constant::VirtualMethod { class, token } => {
+                let class = self.class_ref(class, at, tag)?;
+                match self.resolve(class, token)? {
+                    Some((_, nargs)) => Entry::Virtual {
+                        class,
+                        token,
+                        nargs,
+                    },
+                    None => {
+                        return Err(missing(format!("the class has no virtual method {token}")));
+                    }
+                }
+            }
+            Constant::SuperMethod { class, token } => {
+                let class = self.class_ref(class, at, tag)?;
+                let above = self.known(class).and_then(|c| c.superclass);
+                let above = above.ok_or_else(|| missing("the class has no superclass".into()))?;
+                match self.resolve(above, token)? {
+                    Some((target, nargs)) => Entry::Method {
+                        target,
+                        nargs,
+                        is_super: true,
+                    },
+                    None => return Err(missing(format!("the superclass has no method {token}"))),
+                }
+            }
+            Constant::StaticField(StaticRef::Internal(offset)) => Entry::Static {
+                package: self.id,
+                offset,
+            },
+            Constant::StaticField(StaticRef::External {
+                package,
+                class,
+                token,
+            }) => {
+                let package = self.import(package, at, tag)?;
+                // API packages have constants only, which the compiler has copied.
+                let exported = self
+                    .world
+                    .linked
+                    .get(&package)
+                    .and_then(|c| c.exports.get(usize::from(class)));
+                let offset = exported.and_then(|e| e.fields.get(usize::from(token)));
+                let offset = *offset.ok_or_else(|| {
+                    missing(format!("class {class} exports no static field {token}"))
+                })?;
+                Entry::Static { package, offset }
+            }
+            Constant::StaticMethod(StaticRef::Internal(offset)) => {
+                let method = self.method_at(offset, tag)?;
+                let nargs = self.header(offset)?.nargs;
+                let target = MethodRef::Java {
+                    package: self.id,
+                    method,
+                };
+                Entry::Method {
+                    target,
+                    nargs,
+                    is_super: false,
+                }
+            }
+            Constant::StaticMethod(StaticRef::External {
+                package,
+                class,
+                token,
+            }) => {
+                let package = self.import(package, at, tag)?;
+                let none = || missing(format!("class {class} exports no static method {token}"));
+                let (target, nargs) = match self.world.linked.get(&package) {
+                    Some(code) => {
+                        let exported = code.exports.get(usize::from(class)).ok_or_else(none)?;
+                        let method = *exported.methods.get(usize::from(token)).ok_or_else(none)?;
+                        let nargs = code
+                            .methods
+                            .get(usize::from(method))
+                            .ok_or_else(none)?
+                            .nargs;
+                        (MethodRef::Java { package, method }, nargs)
+                    }
+                    None => {
+                        let class = Api::get().class(ClassRef {
+                            package,
+                            class: class.into(),
+                        });
+                        let id = class
+                            .and_then(|c| *c.statics.get(usize::from(token))?)
+                            .ok_or_else(none)?;
+                        (MethodRef::Native(id), native_args(id))
+                    }
+                };
+                Entry::Method {
+                    target,
+                    nargs,
+                    is_super: false,
+                }
+            }
+        })
+    }
+
+    /// Virtual method of a class by token, as far as the class itself tells: the method and its
+    /// argument cells.
+    fn resolve(&self, class: ClassRef, token: u8) -> Result<Option<(MethodRef, u8)>> {
+        let mut next = Some(class);
+        for _ in 0..256 {
+            let Some(class) = next else { break };
+            if let Some(known) = self.known(class) {
+                let (table, base) = if token & 0x80 == 0 {
+                    (&known.public, known.public_base)
+                } else {
+                    (&known.package, known.package_base)
+                };
+                let at = (token & 0x7F).checked_sub(base).map(usize::from);
+                if let Some(method) = at.and_then(|at| *table.get(at)?) {
+                    let nargs = self.nargs(class.package, method)?;
+                    return Ok(Some((
+                        MethodRef::Java {
+                            package: class.package,
+                            method,
+                        },
+                        nargs,
+                    )));
+                }
+                next = known.superclass;
+            } else {
+                let found = Api::get()
+                    .class(class)
+                    .and_then(|c| *c.virtuals.get(usize::from(token))?);
+                return Ok(found.map(|id| (MethodRef::Native(id), native_args(id))));
+            }
+        }
+        Ok(None)
+    }
+
+    fn nargs(&self, package: PackageId, method: u16) -> Result<u8> {
+        if package == self.id {
+            let offset = self
+                .methods
+                .iter()
+                .find(|(_, index)| **index == method)
+                .map(|(offset, _)| *offset);
+            return Ok(self.header(offset.unwrap_or(0))?.nargs);
+        }
+        let methods = self.world.linked.get(&package).map(|code| &code.methods);
+        Ok(methods
+            .and_then(|m| m.get(usize::from(method)))
+            .map_or(0, |m| m.nargs))
+    }
+
+    fn header(&self, offset: u16) -> Result<cap::MethodHeader> {
+        self.cap
+            .method
+            .header_at(offset)
+            .map_err(|e| LoadError::Format(e.to_string()))
+    }
+
+    fn methods(&self, pool: &[Entry]) -> Result<Vec<Method>> {
+        let starts: Vec<u16> = self.methods.keys().copied().collect();
+        let mut methods = Vec::new();
+        for (i, offset) in starts.iter().enumerate() {
+            // Code ends where the next method that anything refers to begins.
+            let end = starts
+                .get(i + 1)
+                .map_or(self.cap.method.end(), |next| usize::from(*next));
+            methods.push(self.method(*offset, end, pool)?);
+        }
+        Ok(methods)
+    }
+
+    fn method(&self, offset: u16, end: usize, pool: &[Entry]) -> Result<Method> {
+        let tag = ComponentTag::Method;
+        let header = self.header(offset)?;
+        let start = usize::from(offset) + header.len();
+        let mut method = Method {
+            offset,
+            is_abstract: header.is_abstract(),
+            nargs: header.nargs,
+            max_stack: header.max_stack,
+            max_locals: header.max_locals,
+            code: Vec::new(),
+            handlers: Vec::new(),
+            switches: Vec::new(),
+        };
+        if method.is_abstract {
+            return Ok(method);
+        }
+        let length = end.saturating_sub(start);
+        let bytes = self
+            .cap
+            .method
+            .bytes_from(offset)
+            .get(header.len()..header.len() + length);
+        let bytes = bytes.ok_or_else(|| wrong(tag, start, "the method has no code"))?;
+        let own = self
+            .cap
+            .method
+            .handlers
+            .iter()
+            .filter(|h| (start..end).contains(&h.start.into()));
+        let own: Vec<&cap::ExceptionHandler> = own.collect();
+        let entries = own
+            .iter()
+            .map(|h| {
+                let at = usize::from(h.handler).checked_sub(start);
+                at.ok_or_else(|| {
+                    wrong(
+                        tag,
+                        h.handler.into(),
+                        "exception handler outside its method",
+                    )
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let lowered =
+            lower(bytes, &entries).map_err(|(at, reason)| wrong(tag, start + at, reason))?;
+        for (handler, entry) in own.iter().zip(entries) {
+            let from = usize::from(handler.start) - start;
+            let target = lowered.index_at(entry);
+            let catch = match handler.catch_type {
+                0 => None,
+                index => match pool.get(usize::from(index)) {
+                    Some(Entry::Class(class)) => Some(*class),
+                    _ => {
+                        return Err(wrong(
+                            tag,
+                            start + entry,
+                            format!("constant {index} is no class"),
+                        ));
+                    }
+                },
+            };
+            method.handlers.push(Handler {
+                start: lowered.index_from(from),
+                end: lowered.index_from(from + usize::from(handler.length)),
+                target: target
+                    .ok_or_else(|| wrong(tag, start + entry, "exception handler into nowhere"))?,
+                catch,
+            });
+        }
+        method.code = lowered.code;
+        method.switches = lowered.switches;
+        Ok(method)
+    }
+
+    fn applets(&self) -> Result<Vec<(Vec<u8>, u16)>> {
+        let applet = |a: &cap::Applet| {
+            let method = self.method_at(a.install_method_offset, ComponentTag::Applet)?;
+            Ok((a.aid.clone(), method))
+        };
+        self.cap.applets.iter().map(applet).collect()
+    }
+
+    fn exports(&self) -> Result<Vec<Exported>> {
+        let tag = ComponentTag::Export;
+        let classes = self.cap.export.iter().flat_map(|e| &e.classes);
+        classes
+            .map(|class| {
+                let offset = class.class_offset;
+                let internal = cap::ClassRef::Internal(offset);
+                let methods = class.static_methods.iter().map(|m| self.method_at(*m, tag));
+                Ok(Exported {
+                    class: self.class_ref(internal, offset.into(), tag)?.class,
+                    fields: class.static_fields.clone(),
+                    methods: methods.collect::<Result<_>>()?,
+                })
+            })
+            .collect()
+    }
+
+    fn statics(&self) -> Result<Statics> {
+        let tag = ComponentTag::StaticField;
+        let source = &self.cap.static_field;
+        let size = 2 * usize::from(source.reference_count)
+            + usize::from(source.default_value_count)
+            + source.values.len();
+        if size != usize::from(source.image_size)
+            || source.arrays.len() > source.reference_count.into()
+        {
+            return Err(wrong(
+                tag,
+                0,
+                format!(
+                    "image of {} bytes with {size} bytes of fields",
+                    source.image_size
+                ),
+            ));
+        }
+        let mut arrays = Vec::new();
+        for array in &source.arrays {
+            if array.kind == 5 || (array.kind == 4 && array.values.len() % 2 != 0) {
+                return Err(wrong(
+                    tag,
+                    0,
+                    format!("initial array of type {}", array.kind),
+                ));
+            }
+            arrays.push((array.kind, array.values.clone()));
+        }
+        let mut data = vec![0; source.default_value_count.into()];
+        data.extend_from_slice(&source.values);
+        Ok(Statics {
+            references: source.reference_count,
+            arrays,
+            data,
+        })
+    }
+}
+
+fn native_args(id: NativeId) -> u8 {
+    Api::get().native(id).map_or(0, |m| m.nargs())
+}

@@ -1,0 +1,111 @@
+//! `javacard.framework.OwnerPIN`.
+
+use super::{Answer, Call, NativeFn, boolean, short};
+use crate::vm::error::{Fault, Throw};
+use crate::vm::native_state::{NativeState, Pin};
+use subtle::ConstantTimeEq;
+
+const ILLEGAL_VALUE: i16 = 1;
+
+pub(super) fn find(method: &str, descriptor: &str) -> Option<NativeFn> {
+    Some(match (method, descriptor) {
+        ("<init>", "(BB)V") => new,
+        ("check", "([BSB)Z") => check,
+        ("getTriesRemaining", "()B") => |c| short(get(c)?.left.into()),
+        ("isValidated" | "getValidatedFlag", "()Z") => |c| boolean(get(c)?.validated),
+        ("setValidatedFlag", "(Z)V") => |c| {
+            let flag = c.short(0)? != 0;
+            validated(c, flag)
+        },
+        ("reset", "()V") => |c| {
+            get(c)?;
+            validated(c, false)
+        },
+        ("resetAndUnblock", "()V") => unblock,
+        ("update", "([BSB)V") => update,
+        _ => return None,
+    })
+}
+
+fn illegal() -> Fault {
+    Throw::new("javacard/framework/PINException", ILLEGAL_VALUE).into()
+}
+
+fn get(c: &Call<'_>) -> Result<Pin, Fault> {
+    match c.state()? {
+        NativeState::Pin(pin) => Ok(pin.clone()),
+        _ => Err(c.unconstructed()),
+    }
+}
+
+fn new(c: &mut Call<'_>) -> Answer {
+    let (limit, size) = (c.byte(0)?, c.byte(1)?);
+    if limit.cast_signed() < 1 || size.cast_signed() < 1 {
+        return Err(illegal());
+    }
+    let pin = Pin {
+        value: Vec::new(),
+        max_size: size,
+        limit,
+        left: limit,
+        validated: false,
+    };
+    c.set_state(c.this, NativeState::Pin(pin))?;
+    Ok(None)
+}
+
+fn validated(c: &mut Call<'_>, flag: bool) -> Answer {
+    let mut pin = get(c)?;
+    pin.validated = flag;
+    c.set_volatile(c.this, NativeState::Pin(pin))?;
+    Ok(None)
+}
+
+/// The try counter is decremented durably before the comparison, whatever transaction is open (API,
+/// OwnerPIN.check).
+fn check(c: &mut Call<'_>) -> Answer {
+    let mut pin = get(c)?;
+    pin.validated = false;
+    c.set_volatile(c.this, NativeState::Pin(pin.clone()))?;
+    if pin.left == 0 {
+        return boolean(false);
+    }
+    let context = c.vm.object(c.this)?.owner.context;
+    pin.left -= 1;
+    c.vm.commit_now(c.host, context)?;
+    c.set_volatile(c.this, NativeState::Pin(pin.clone()))?;
+    let length = i16::from(c.byte(2)?.cast_signed());
+    let given = c.vm.read(c.caller, c.reference(0)?, c.short(1)?, length)?;
+    // An empty PIN value is one that was never set.
+    let right = !pin.value.is_empty() && bool::from(given.ct_eq(&pin.value));
+    if right {
+        pin.left = pin.limit;
+        pin.validated = true;
+        c.vm.commit_now(c.host, context)?;
+        c.set_volatile(c.this, NativeState::Pin(pin))?;
+    }
+    boolean(right)
+}
+
+fn unblock(c: &mut Call<'_>) -> Answer {
+    let mut pin = get(c)?;
+    pin.validated = false;
+    pin.left = pin.limit;
+    c.set_state(c.this, NativeState::Pin(pin))?;
+    Ok(None)
+}
+
+fn update(c: &mut Call<'_>) -> Answer {
+    let mut pin = get(c)?;
+    let length = c.byte(2)?;
+    if length > pin.max_size {
+        return Err(illegal());
+    }
+    let value =
+        c.vm.read(c.caller, c.reference(0)?, c.short(1)?, length.into())?;
+    pin.value = value.to_vec();
+    pin.left = pin.limit;
+    pin.validated = false;
+    c.set_state(c.this, NativeState::Pin(pin))?;
+    Ok(None)
+}

@@ -1,0 +1,245 @@
+//! Transactions and persistent writes (JCRE 7).
+//!
+//! A transaction changes objects in place and keeps what was there in an undo log; a write outside a
+//! transaction is announced to the power supply before it is applied.
+
+use super::error::{Fault, Throw};
+use super::heap::Kind;
+use super::host::Host;
+use super::native_state::NativeState;
+use super::value::{Context, PackageId, Ref, Value};
+use super::vm::Vm;
+use serde::{Deserialize, Serialize};
+
+/// Reasons of `TransactionException`.
+pub(crate) mod reason {
+    pub const IN_PROGRESS: i16 = 1;
+    pub const NOT_IN_PROGRESS: i16 = 2;
+    pub const BUFFER_FULL: i16 = 3;
+}
+
+/// Bytes that the log takes for each entry besides the old contents.
+const ENTRY_BYTES: usize = 4;
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Transaction {
+    log: Vec<Undo>,
+    bytes: usize,
+    /// Contexts whose data the transaction has changed.
+    contexts: Vec<Context>,
+}
+
+/// What brings the old state back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Undo {
+    Cell {
+        object: Ref,
+        index: u16,
+        old: Value,
+    },
+    Bytes {
+        array: Ref,
+        at: u16,
+        old: Vec<u8>,
+    },
+    Short {
+        array: Ref,
+        at: u16,
+        old: i16,
+    },
+    Element {
+        array: Ref,
+        at: u16,
+        old: Ref,
+    },
+    StaticRef {
+        package: PackageId,
+        index: u16,
+        old: Ref,
+    },
+    StaticBytes {
+        package: PackageId,
+        at: u16,
+        old: Vec<u8>,
+    },
+    Native {
+        object: Ref,
+        old: Box<NativeState>,
+    },
+    Created {
+        object: Ref,
+    },
+}
+
+impl Undo {
+    fn cost(&self) -> usize {
+        ENTRY_BYTES
+            + match self {
+                Undo::Bytes { old, .. } | Undo::StaticBytes { old, .. } => old.len(),
+                Undo::Native { old, .. } => old.size(),
+                Undo::Created { .. } => 0,
+                _ => 2,
+            }
+    }
+}
+
+fn exception(reason: i16) -> Fault {
+    Throw::new("javacard/framework/TransactionException", reason).into()
+}
+
+impl Vm {
+    /// To be called before a persistent change is applied: logs the old state if a transaction is
+    /// open, counts a write otherwise.
+    pub(crate) fn before_write(
+        &mut self,
+        host: &mut dyn Host,
+        context: Context,
+        undo: Undo,
+    ) -> Result<(), Fault> {
+        let capacity = self.s.limits.commit;
+        if let Some(tx) = &mut self.s.transaction {
+            let bytes = tx.bytes + undo.cost();
+            if bytes > capacity {
+                return Err(exception(reason::BUFFER_FULL));
+            }
+            tx.bytes = bytes;
+            tx.log.push(undo);
+            if !tx.contexts.contains(&context) {
+                tx.contexts.push(context);
+            }
+            return Ok(());
+        }
+        self.commit_now(host, context)
+    }
+
+    /// One persistent write outside any transaction (OwnerPIN's try counter, non-atomic copies).
+    pub(crate) fn commit_now(
+        &mut self,
+        host: &mut dyn Host,
+        context: Context,
+    ) -> Result<(), Fault> {
+        host.nvm().commit()?;
+        host.on_commit(context);
+        Ok(())
+    }
+
+    pub(crate) fn begin_transaction(&mut self) -> Result<(), Fault> {
+        if self.s.transaction.is_some() {
+            return Err(exception(reason::IN_PROGRESS));
+        }
+        self.s.transaction = Some(Transaction::default());
+        Ok(())
+    }
+
+    pub(crate) fn commit_transaction(&mut self, host: &mut dyn Host) -> Result<(), Fault> {
+        let Some(tx) = &self.s.transaction else {
+            return Err(exception(reason::NOT_IN_PROGRESS));
+        };
+        // A transaction that changed nothing costs nothing.
+        if !tx.log.is_empty() {
+            host.nvm().commit()?;
+        }
+        if let Some(tx) = self.s.transaction.take() {
+            for context in tx.contexts {
+                host.on_commit(context);
+            }
+        }
+        Ok(())
+    }
+
+    /// `JCSystem.abortTransaction`. Gives the objects that were made in the transaction and are gone.
+    pub(crate) fn abort_transaction(&mut self) -> Result<Vec<Ref>, Fault> {
+        if self.s.transaction.is_none() {
+            return Err(exception(reason::NOT_IN_PROGRESS));
+        }
+        Ok(self.roll_back())
+    }
+
+    /// Undoes the open transaction, if there is one; gives the objects that are gone.
+    pub(crate) fn roll_back(&mut self) -> Vec<Ref> {
+        let Some(tx) = self.s.transaction.take() else {
+            return Vec::new();
+        };
+        let mut gone = Vec::new();
+        for undo in tx.log.into_iter().rev() {
+            if let Undo::Created { object } = undo {
+                gone.push(object);
+            } else {
+                self.undo(undo);
+            }
+        }
+        self.forget(&gone);
+        gone
+    }
+
+    /// Bytes that the open transaction may still log.
+    pub(crate) fn unused_commit_capacity(&self) -> usize {
+        let used = self.s.transaction.as_ref().map_or(0, |tx| tx.bytes);
+        self.s.limits.commit.saturating_sub(used)
+    }
+
+    fn undo(&mut self, undo: Undo) {
+        match undo {
+            Undo::StaticRef {
+                package,
+                index,
+                old,
+            } => {
+                if let Some(slot) = self.static_ref_mut(package, index) {
+                    *slot = old;
+                }
+            }
+            Undo::StaticBytes { package, at, old } => {
+                let data = self
+                    .s
+                    .packages
+                    .get_mut(&package)
+                    .map(|p| &mut p.static_data);
+                if let Some(data) = data {
+                    overwrite(data, at.into(), &old);
+                }
+            }
+            Undo::Cell { object, index, old } => {
+                if let Some(Kind::Instance { fields, .. }) = self.kind_mut(object) {
+                    set(fields, index, old);
+                }
+            }
+            Undo::Bytes { array, at, old } => {
+                if let Some(Kind::Bytes { data, .. }) = self.kind_mut(array) {
+                    overwrite(data, at.into(), &old);
+                }
+            }
+            Undo::Short { array, at, old } => {
+                if let Some(Kind::Shorts(data)) = self.kind_mut(array) {
+                    set(data, at, old);
+                }
+            }
+            Undo::Element { array, at, old } => {
+                if let Some(Kind::Refs { data, .. }) = self.kind_mut(array) {
+                    set(data, at, old);
+                }
+            }
+            Undo::Native { object, old } => {
+                // An object that is gone needs no old state.
+                let _ = self.s.heap.set_native(object, *old);
+            }
+            Undo::Created { .. } => {}
+        }
+    }
+
+    fn kind_mut(&mut self, object: Ref) -> Option<&mut Kind> {
+        self.s.heap.get_mut(object).ok().map(|o| &mut o.kind)
+    }
+}
+
+fn set<T>(list: &mut [T], at: u16, value: T) {
+    if let Some(slot) = list.get_mut(usize::from(at)) {
+        *slot = value;
+    }
+}
+
+fn overwrite(data: &mut [u8], at: usize, old: &[u8]) {
+    if let Some(slot) = data.get_mut(at..at + old.len()) {
+        slot.copy_from_slice(old);
+    }
+}
