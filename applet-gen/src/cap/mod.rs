@@ -25,6 +25,8 @@ pub mod statics;
 mod whole;
 
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
