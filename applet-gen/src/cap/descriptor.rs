@@ -31,8 +31,8 @@ pub mod access {
 pub const NO_TOKEN: u8 = 0xFF;
 /// A constant pool type entry for constants without a type (class references).
 pub const NO_TYPE: u16 = 0xFFFF;
-/// Type of a field: bit 16 and 2 boolean, 3 byte, 4 short, 5 int; else the offset of a
-/// [`TypeDescriptor`].
+/// In [`FieldDescriptor::kind`]: bit 16 and 2 boolean, 3 byte, 4 short, 5 int; without it, the
+/// offset of a [`TypeDescriptor`].
 pub const PRIMITIVE: u16 = 0x8000;
 
 /// What a field is bound to.
@@ -120,8 +120,8 @@ impl TypeDescriptor {
 pub struct Descriptor {
     /// Every class and interface of the package.
     pub classes: Vec<ClassDescriptor>,
-    /// For each constant: offset of its type descriptor, [`PRIMITIVE`] type (fields), or
-    /// [`NO_TYPE`] (classes).
+    /// For each constant: offset of its type descriptor, or [`NO_TYPE`] (classes). A field of a
+    /// primitive type has a descriptor of one nibble here, unlike in [`FieldDescriptor::kind`].
     pub constant_pool_types: Vec<u16>,
     /// The type descriptors.
     pub types: Vec<TypeDescriptor>,

@@ -2,7 +2,8 @@
 //!
 //! Here live the components ([`Cap`]), the two containers (JAR archive: [`Cap::from_jar`],
 //! [`Cap::to_jar`]; GlobalPlatform load file: [`Cap::from_load_file`], [`Cap::load_file`]), the
-//! instruction set as data ([`opcode`]) and its decoder ([`decode`]). Making a CAP out of class
+//! instruction set as data ([`opcode`]) and its decoder ([`decode`]), and the checks of a CAP
+//! beyond its form ([`verify`]). Making a CAP out of class
 //! files is the converter's, running one the virtual machine's.
 //!
 //! Offsets are those of the specification: from the start of a component's *info*, the byte after
@@ -21,7 +22,9 @@ pub mod loadfile;
 pub mod method;
 pub mod opcode;
 pub mod pool;
+pub mod signature;
 pub mod statics;
+pub mod verify;
 mod whole;
 
 #[cfg(test)]

@@ -166,12 +166,14 @@ pub(crate) fn cap() -> Cap {
                 ],
             },
         ],
-        constant_pool_types: vec![NO_TYPE, 18, 18, 18, 0x8003, 0x8004, 27, NO_TYPE],
+        constant_pool_types: vec![NO_TYPE, 18, 18, 18, 29, 31, 27, NO_TYPE],
         types: [
             vec![1],
             vec![0xB, 4, 3, 1],
             vec![6, 8, 0, 0, 0xA, 1],
             vec![4, 1],
+            vec![3],
+            vec![4],
         ]
         .into_iter()
         .map(|nibbles| TypeDescriptor { offset: 0, nibbles })
@@ -179,7 +181,7 @@ pub(crate) fn cap() -> Cap {
     };
     descriptor.layout().expect("fits");
     let offsets: Vec<u16> = descriptor.types.iter().map(|kind| kind.offset).collect();
-    assert_eq!(offsets, [18, 20, 23, 27]);
+    assert_eq!(offsets, [18, 20, 23, 27, 29, 31]);
     let mut cap = Cap {
         header: Header {
             minor: 1,
@@ -220,6 +222,7 @@ pub(crate) fn cap() -> Cap {
         ref_location: ReferenceLocation {
             byte_indices: vec![init_at + 2 + 7],
             byte2_indices: vec![
+                7,
                 init_at + 4,
                 install_at + 3,
                 install_at + 7,

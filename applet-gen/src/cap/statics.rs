@@ -82,13 +82,14 @@ impl StaticField {
     }
 }
 
-/// `reference_location_component` (JCVM 6.11): where in the Method component's info the operands
-/// stand that index the constant pool, in ascending order (stored as distances, 255 to go on).
+/// `reference_location_component` (JCVM 6.11): where in the Method component's info indexes into
+/// the constant pool stand, in ascending order (stored as distances, 255 to go on): operands of
+/// instructions, and the `catch_type` of exception handlers other than 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReferenceLocation {
     /// Offsets of one-byte indexes (`getfield_b`, …).
     pub byte_indices: Vec<u16>,
-    /// Offsets of two-byte indexes (`invokestatic`, …).
+    /// Offsets of two-byte indexes (`invokestatic`, …; `catch_type` at 7 + 8n of handler n).
     pub byte2_indices: Vec<u16>,
 }
 

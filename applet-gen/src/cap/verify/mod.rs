@@ -1,0 +1,159 @@
+//! Checks of a CAP beyond its form: components against each other, code against the constant
+//! pool, imports against the packages of a card.
+//!
+//! What is checked: sizes and counts of the Directory; versions of imports; that every reference
+//! leads to something of the right kind; that Reference Location lists exactly the operands that
+//! index the constant pool; install methods; exception handlers; that control never leaves a
+//! method and goes to instructions only; the depth of the operand stack. What isn't (yet): the
+//! types of values on the stack and in local variables. A CAP that passes here and was not made by
+//! a converter that can be trusted may still confuse a number with a reference.
+
+mod code;
+mod context;
+mod depth;
+mod descriptor;
+mod pool;
+mod structure;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use super::{Cap, ComponentTag};
+use crate::api::ApiPackage;
+
+use context::Context;
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The component that is wrong.
+    pub component: ComponentTag,
+    /// Offset in its info, or index where the component is a list (constant pool, imports).
+    pub offset: Option<usize>,
+    /// Offset of the method concerned in the Method component.
+    pub method: Option<u16>,
+    /// The instruction concerned: offset in the Method component and mnemonic.
+    pub instruction: Option<(usize, &'static str)>,
+    /// What had to be.
+    pub expected: String,
+    /// What is.
+    pub found: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.component)?;
+        if let Some(offset) = self.offset {
+            match self.component {
+                ComponentTag::ConstantPool => write!(f, " constant {offset}")?,
+                ComponentTag::Import => write!(f, " package {offset}")?,
+                ComponentTag::Applet => write!(f, " applet {offset}")?,
+                _ => write!(f, " at {offset:#06x}")?,
+            }
+        }
+        if let Some(method) = self.method {
+            write!(f, ", method at {method:#06x}")?;
+        }
+        if let Some((at, name)) = self.instruction {
+            write!(f, ", {name} at {at:#06x}")?;
+        }
+        write!(f, ": expected {}, found {}", self.expected, self.found)
+    }
+}
+
+/// The outcome of [`verify`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// What is wrong; nothing if the CAP passed.
+    pub findings: Vec<Finding>,
+    /// Checks that could not be made, and why.
+    pub unchecked: Vec<String>,
+}
+
+impl Verdict {
+    /// Whether nothing is wrong.
+    pub fn is_ok(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+/// Verifies `cap` as a card with these packages would see it. With no Descriptor, checks that
+/// need types or the ends of methods are left out, and [`Verdict::unchecked`] says so.
+pub fn verify(cap: &Cap, packages: &[ApiPackage]) -> Verdict {
+    let mut report = Report::default();
+    structure::check(cap, packages, &mut report);
+    let context = Context::new(cap, packages, &mut report);
+    if let Some(table) = &cap.descriptor {
+        descriptor::check(&context, table, &mut report);
+    } else {
+        report.verdict.unchecked.push(
+            "no Descriptor component: methods nobody refers to, types of fields and methods, and \
+             the depth of the operand stack are not checked"
+                .into(),
+        );
+    }
+    pool::check(&context, &mut report);
+    code::check(&context, &mut report);
+    report.verdict
+}
+
+/// Collects findings; the methods' `expected` and `found` are as in [`Finding`].
+#[derive(Debug, Default)]
+struct Report {
+    verdict: Verdict,
+}
+
+impl Report {
+    fn component(
+        &mut self,
+        component: ComponentTag,
+        offset: Option<usize>,
+        expected: impl ToString,
+        found: impl ToString,
+    ) {
+        self.add(component, offset, None, None, expected, found);
+    }
+
+    fn method(&mut self, method: u16, expected: impl ToString, found: impl ToString) {
+        self.add(
+            ComponentTag::Method,
+            None,
+            Some(method),
+            None,
+            expected,
+            found,
+        );
+    }
+
+    fn instruction(
+        &mut self,
+        method: u16,
+        instruction: (usize, &'static str),
+        expected: impl ToString,
+        found: impl ToString,
+    ) {
+        let component = ComponentTag::Method;
+        let place = Some(instruction);
+        self.add(component, None, Some(method), place, expected, found);
+    }
+
+    fn add(
+        &mut self,
+        component: ComponentTag,
+        offset: Option<usize>,
+        method: Option<u16>,
+        instruction: Option<(usize, &'static str)>,
+        expected: impl ToString,
+        found: impl ToString,
+    ) {
+        self.verdict.findings.push(Finding {
+            component,
+            offset,
+            method,
+            instruction,
+            expected: expected.to_string(),
+            found: found.to_string(),
+        });
+    }
+}
