@@ -393,7 +393,11 @@ fn method_component(
             MethodPlace {
                 offset,
                 code_len: method.code.len() as u16,
-                first_handler: first_handler as u16,
+                first_handler: if method.handlers.is_empty() {
+                    0
+                } else {
+                    first_handler as u16
+                },
                 handlers: method.handlers.len() as u16,
             },
         );

@@ -33,6 +33,11 @@ pub(crate) fn at_method(errors: &mut Errors, file: &ClassFile, method: &Method) 
     errors.at(&source(file), place);
 }
 
+/// Whether the class is refused as a whole: what is in it would only repeat that.
+pub(crate) fn is_refused(file: &ClassFile) -> bool {
+    file.version.0 > NEWEST_CLASS_FILE || file.access & (acc::ENUM | acc::ANNOTATION) != 0
+}
+
 /// Reports everything in a class's declarations that Java Card doesn't have.
 pub(crate) fn class(world: &World, id: ClassId, file: &ClassFile, errors: &mut Errors) {
     at_class(errors, file);
@@ -51,6 +56,9 @@ pub(crate) fn class(world: &World, id: ClassId, file: &ClassFile, errors: &mut E
     }
     if file.access & acc::ANNOTATION != 0 {
         errors.unsupported(None, "an annotation type", rule::LANGUAGE);
+    }
+    if is_refused(file) {
+        return;
     }
     let above = file.super_name.iter().filter(|_| !file.is_interface());
     for name in above.chain(&file.interfaces) {

@@ -118,6 +118,11 @@ pub(crate) mod rule {
         "2.2.1.2",
         "leave the keyword out: a card runs one thread only",
     );
+    /// 2.2.1.1, assertions.
+    pub const ASSERT: (&str, &str) = (
+        "2.2.1.1",
+        "throw an ISOException where the condition doesn't hold",
+    );
     /// 2.2.4.6, class initialization.
     pub const CLINIT: (&str, &str) = (
         "2.2.4.6",

@@ -242,6 +242,7 @@ impl Analysis<'_> {
                 class,
             });
         }
+        body.prune();
         good.then_some(body)
     }
 }

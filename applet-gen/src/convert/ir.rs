@@ -133,6 +133,37 @@ impl Op {
         }
     }
 
+    /// Whether the instruction can end with an exception that a handler sees. Conservative.
+    pub(crate) fn can_throw(&self) -> bool {
+        match self {
+            Op::Plain(opcode) => !matches!(
+                *opcode,
+                op::NOP | op::ACONST_NULL | op::POP
+                    ..=op::DUP2
+                        | op::SADD
+                        | op::SSUB
+                        | op::SMUL
+                        | op::SNEG
+                        | op::SSHL
+                        | op::SSHR
+                        | op::SUSHR
+                        | op::SAND
+                        | op::SOR
+                        | op::SXOR
+                        | op::S2B
+            ),
+            Op::Push(_)
+            | Op::Load(..)
+            | Op::Store(..)
+            | Op::Increment(..)
+            | Op::Branch(..)
+            | Op::Switch { .. }
+            | Op::DupX(..)
+            | Op::Swap => false,
+            _ => true,
+        }
+    }
+
     /// The constant pool entry that the instruction names.
     pub(crate) fn symbol(&self) -> Option<Symbol> {
         match *self {
@@ -170,6 +201,54 @@ impl Body {
     /// something after it.
     pub(crate) fn index_of(&self, offset: usize) -> usize {
         self.instructions.partition_point(|ins| ins.at < offset)
+    }
+
+    /// Drops handlers whose range cannot throw (`javac` protects the first instruction of a
+    /// `finally` block by itself), and then what only they would have reached.
+    pub(crate) fn prune(&mut self) {
+        loop {
+            let handlers = std::mem::take(&mut self.handlers);
+            let before = (handlers.len(), self.instructions.len());
+            self.handlers = handlers
+                .into_iter()
+                .filter(|handler| {
+                    let range = self.index_of(handler.start)..self.index_of(handler.end);
+                    let covered = self.instructions.get(range).unwrap_or_default();
+                    covered.iter().any(|ins| ins.op.can_throw())
+                })
+                .collect();
+            let reached = self.reached();
+            let mut reached = reached.into_iter();
+            self.instructions.retain(|_| reached.next().unwrap_or(true));
+            if before == (self.handlers.len(), self.instructions.len()) {
+                return;
+            }
+        }
+    }
+
+    /// For each instruction, whether control can come to it.
+    fn reached(&self) -> Vec<bool> {
+        let mut reached = vec![false; self.instructions.len()];
+        let mut pending = vec![0];
+        pending.extend(
+            self.handlers
+                .iter()
+                .map(|handler| self.index_of(handler.target)),
+        );
+        while let Some(index) = pending.pop() {
+            let (Some(slot), Some(ins)) = (reached.get_mut(index), self.instructions.get(index))
+            else {
+                continue;
+            };
+            if std::mem::replace(slot, true) {
+                continue;
+            }
+            pending.extend(ins.op.targets().into_iter().map(|to| self.index_of(to)));
+            if !ins.op.ends_block() {
+                pending.push(index + 1);
+            }
+        }
+        reached
     }
 
     /// For each instruction, whether control can come to it other than from the one before, or a

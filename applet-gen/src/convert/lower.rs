@@ -74,11 +74,16 @@ impl<'a> Lower<'a> {
 
     /// The class of this name.
     pub(crate) fn class(&self, name: &str) -> Result<ClassId, Problem> {
-        if matches!(
-            name,
-            "java/lang/String" | "java/lang/StringBuilder" | "java/lang/StringBuffer"
-        ) {
-            return Err(unsupported(java_name(name), rule::STRING));
+        match name {
+            "java/lang/String" => return Err(unsupported("java.lang.String", rule::STRING)),
+            "java/lang/StringBuilder" | "java/lang/StringBuffer" => {
+                let what = format!("string concatenation ({})", java_name(name));
+                return Err(unsupported(what, rule::STRING));
+            }
+            "java/lang/AssertionError" => {
+                return Err(unsupported("an assert statement", rule::ASSERT));
+            }
+            _ => {}
         }
         self.world.find(name).ok_or_else(|| Problem::Unknown {
             what: format!("class {}", java_name(name)),

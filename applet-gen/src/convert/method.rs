@@ -1,7 +1,7 @@
 //! One method's bytes: branch lengths, exception ranges, stack height.
 
 use super::error::Problem;
-use super::ir::{Body, Handler, Op, Symbol};
+use super::ir::{Body, Op, Symbol};
 use super::pool::Pool;
 use super::types::Storage;
 use super::world::ClassId;
@@ -252,18 +252,15 @@ pub(crate) fn assemble(body: &Body, pool: &Pool) -> Result<Assembled, Problem> {
     })
 }
 
-/// The handlers that protect any code.
-fn live_handlers(body: &Body) -> impl Iterator<Item = &Handler> {
-    body.handlers
-        .iter()
-        .filter(|handler| body.index_of(handler.start) < body.index_of(handler.end))
-}
-
 /// Most cells on the operand stack at any time.
 fn max_stack(body: &Body) -> Result<usize, Problem> {
     let mut heights: Vec<Option<usize>> = vec![None; body.instructions.len()];
     let mut pending = vec![(0, 0)];
-    pending.extend(live_handlers(body).map(|handler| (body.index_of(handler.target), 1)));
+    pending.extend(
+        body.handlers
+            .iter()
+            .map(|handler| (body.index_of(handler.target), 1)),
+    );
     let mut most = 0;
     while let Some((index, height)) = pending.pop() {
         most = most.max(height);
@@ -290,7 +287,9 @@ fn max_stack(body: &Body) -> Result<usize, Problem> {
 /// The exception table in the order of JCVM 6.9.1: by handler, ranges nested or apart.
 fn handlers(body: &Body, offsets: &[usize]) -> Result<Vec<CodeHandler>, Problem> {
     let place = |offset: usize| offsets[body.index_of(offset)];
-    let mut table: Vec<(usize, CodeHandler)> = live_handlers(body)
+    let mut table: Vec<(usize, CodeHandler)> = body
+        .handlers
+        .iter()
         .enumerate()
         .map(|(order, handler)| {
             let code_handler = CodeHandler {

@@ -217,6 +217,9 @@ fn package_name(files: &[ClassFile], errors: &mut Errors) -> String {
 fn bodies(world: &World, files: &[ClassFile], errors: &mut Errors) -> BTreeMap<MemberId, Body> {
     let mut bodies = BTreeMap::new();
     for (class, file) in files.iter().enumerate() {
+        if check::is_refused(file) {
+            continue;
+        }
         for (index, method) in file.methods.iter().enumerate() {
             let id = MemberId { class, index };
             let Some(code) = &method.code else { continue };
