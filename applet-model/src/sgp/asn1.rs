@@ -32,6 +32,8 @@ pub enum Shape {
     Sequence(&'static [Component]),
     /// CHOICE. With a tag of its own or in a tagged field, the tag is EXPLICIT.
     Choice(&'static [Component]),
+    /// EXPLICIT tag over a type that has a tag of its own.
+    Explicit(&'static Schema),
     /// SEQUENCE OF.
     List(&'static Schema),
     /// INTEGER with named values.
@@ -111,6 +113,36 @@ impl<T: Described> Described for Vec<T> {
         name: "SEQUENCE OF",
         tag: 0x30,
         shape: Shape::List(T::SCHEMA),
+    };
+}
+
+/// A type with a tag of its own under an EXPLICIT tag. (CHOICEs need no such mark.)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explicit<T>(pub T);
+
+impl<'a, T: Decode<'a, Error = Error>> DecodeValue<'a> for Explicit<T> {
+    type Error = Error;
+
+    fn decode_value<R: Reader<'a>>(reader: &mut R, _header: Header) -> Result<Self> {
+        T::decode(reader).map(Self)
+    }
+}
+
+impl<T: Encode> EncodeValue for Explicit<T> {
+    fn value_len(&self) -> Result<Length> {
+        self.0.encoded_len()
+    }
+
+    fn encode_value(&self, writer: &mut impl Writer) -> Result<()> {
+        self.0.encode(writer)
+    }
+}
+
+impl<T: Described> Described for Explicit<T> {
+    const SCHEMA: &'static Schema = &Schema {
+        name: T::SCHEMA.name,
+        tag: 0,
+        shape: Shape::Explicit(T::SCHEMA),
     };
 }
 

@@ -176,7 +176,7 @@ macro_rules! key_or_certificate {
                     Self::$key(key) => Ok(key.clone()),
                     Self::$certificate(certificate) => {
                         let certificate = certificate.parse()?;
-                        Ok(certificate.tbs_certificate().subject_public_key_info().clone().into())
+                        certificate.tbs_certificate().subject_public_key_info().try_into()
                     }
                 }
             }

@@ -15,8 +15,10 @@ pub mod asn1;
 pub mod bits;
 pub mod certs;
 mod describe;
+pub mod download;
 pub mod eim_config;
 pub mod es10;
+pub mod es10c;
 pub mod esipa;
 pub mod euicc_info;
 pub mod euicc_package;
@@ -29,6 +31,33 @@ mod types;
 pub use der::{Decode, Encode};
 pub use describe::{Node, Value, describe, node_of, nodes};
 pub use types::*;
+
+/// Bytes that aren't what they should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{type_name} expected in {len} bytes: {source}")]
+pub struct DecodeError {
+    /// The ASN.1 name of what was expected.
+    pub type_name: &'static str,
+    /// How many bytes there were.
+    pub len: usize,
+    /// What is wrong, and at which byte.
+    pub source: der::Error,
+}
+
+/// Decodes exactly one message of a known type; as `from_der`, with an error that says of what.
+///
+/// # Errors
+/// [`DecodeError`].
+pub fn decode<'a, T>(bytes: &'a [u8]) -> Result<T, DecodeError>
+where
+    T: Decode<'a, Error = der::Error> + asn1::Described,
+{
+    T::from_der(bytes).map_err(|source| DecodeError {
+        type_name: T::SCHEMA.name,
+        len: bytes.len(),
+        source,
+    })
+}
 
 #[cfg(test)]
 mod vectors;

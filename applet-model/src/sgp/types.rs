@@ -5,8 +5,7 @@ use core::fmt;
 use core::ops::Deref;
 use core::str::FromStr;
 use der::{
-    DecodeValue, EncodeValue, ErrorKind, FixedTag, Header, Length, Reader, Result, SliceReader,
-    Tag, Writer,
+    DecodeValue, EncodeValue, ErrorKind, FixedTag, Header, Length, Reader, Result, Tag, Writer,
 };
 use thiserror::Error;
 
@@ -23,7 +22,7 @@ pub enum IdentityError {
         /// What came.
         found: usize,
     },
-    /// A character that is no decimal digit.
+    /// A character that is no digit (decimal; hexadecimal in transaction identifiers).
     #[error("{what} has {found:?} at position {position}, expected a digit")]
     Digit {
         /// `EID` or `ICCID`.
@@ -135,13 +134,6 @@ octets! {
     MccMnc [3..=3] Octets;
 }
 
-impl Octets {
-    /// From bytes of any reasonable number: what is over the limit of a DER length is cut off.
-    pub fn from_slice(bytes: &[u8]) -> Self {
-        Self(bytes.to_vec())
-    }
-}
-
 impl From<Vec<u8>> for Octets {
     fn from(bytes: Vec<u8>) -> Self {
         Self(bytes)
@@ -212,6 +204,8 @@ fixed_octets! {
     VersionType [3] 0x04 Version;
     /// Sixteen bytes: challenges.
     Octet16 [16] 0x04 Octets;
+    /// Thirty-two bytes: hashes.
+    Octet32 [32] 0x04 Octets;
     /// One byte.
     Octet1 [1] 0x04 Octets;
 }
@@ -290,6 +284,50 @@ impl FromStr for Iccid {
     }
 }
 
+macro_rules! serde_as_text {
+    ($($name:ident)*) => {$(
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> core::result::Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+serde_as_text! { Eid Iccid TransactionId }
+
+impl FromStr for TransactionId {
+    type Err = IdentityError;
+
+    /// From 2 to 32 hexadecimal digits.
+    fn from_str(text: &str) -> core::result::Result<Self, IdentityError> {
+        if let Some((at, found)) = text
+            .chars()
+            .enumerate()
+            .find(|(_, c)| !c.is_ascii_hexdigit())
+        {
+            return Err(IdentityError::Digit {
+                what: "transaction identifier",
+                position: at + 1,
+                found,
+            });
+        }
+        hex::decode(text)
+            .ok()
+            .and_then(Self::new)
+            .ok_or(IdentityError::Length {
+                what: "transaction identifier",
+                expected: "2 to 32, an even number",
+                found: text.len(),
+            })
+    }
+}
+
 impl VersionType {
     /// From its three numbers.
     pub const fn new(major: u8, minor: u8, revision: u8) -> Self {
@@ -304,17 +342,16 @@ impl fmt::Display for VersionType {
     }
 }
 
-impl fmt::Display for Octet16 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode_upper(self.0))
-    }
+macro_rules! hexadecimal {
+    ($($name:ident)*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode_upper(self.0))
+            }
+        }
+    )*};
 }
-
-impl fmt::Display for Octet1 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode_upper(self.0))
-    }
-}
+hexadecimal! { Octet1 Octet16 Octet32 }
 
 /// A SEQUENCE kept as it came, of which only the bytes matter here: certificates and keys.
 macro_rules! kept {
@@ -356,12 +393,12 @@ macro_rules! kept {
             }
         }
 
-        impl From<$parsed> for $name {
-            fn from(parsed: $parsed) -> Self {
-                // What was parsed or built can be written: an error leaves nothing to keep.
-                let der = der::Encode::to_der(&parsed).unwrap_or_default();
-                let contents = crate::tlv::read_one(&der).map(|tlv| tlv.value.to_vec()).unwrap_or_default();
-                Self { contents }
+        impl TryFrom<&$parsed> for $name {
+            type Error = der::Error;
+
+            /// From the parsed form.
+            fn try_from(parsed: &$parsed) -> Result<Self> {
+                Self::from_bytes(&der::Encode::to_der(parsed)?)
             }
         }
 
@@ -467,20 +504,20 @@ impl<T: FixedTag> FixedTag for Signed<T> {
 
 impl<'a, T> DecodeValue<'a> for Signed<T>
 where
-    T: for<'b> DecodeValue<'b, Error = der::Error> + FixedTag,
+    T: DecodeValue<'a, Error = der::Error> + FixedTag,
 {
     type Error = der::Error;
 
     fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> Result<Self> {
-        let contents = reader.read_vec(header.length())?;
+        let contents = reader.clone().read_vec(header.length())?;
         // A DER length has one form, so tag, length and contents are the bytes that came.
         let own = Header::new(T::TAG, header.length());
         let mut bytes = der::Encode::to_der(&own)?;
         bytes.extend_from_slice(&contents);
-        let mut inner = SliceReader::new(&contents)?;
-        let value = T::decode_value(&mut inner, own)?;
-        inner.finish()?;
-        Ok(Self { value, bytes })
+        Ok(Self {
+            value: T::decode_value(reader, own)?,
+            bytes,
+        })
     }
 }
 
@@ -529,6 +566,16 @@ mod tests {
             })
         );
         assert!("123".parse::<Iccid>().is_err());
+        assert_eq!(
+            serde_json::to_string(&eid).unwrap(),
+            "\"89049032123451234512345678901235\""
+        );
+        assert_eq!(
+            serde_json::from_str::<Iccid>("\"8931080019000000005\"").unwrap(),
+            iccid
+        );
+        assert_eq!("0a1B".parse::<TransactionId>().unwrap().to_string(), "0A1B");
+        assert!("0a1".parse::<TransactionId>().is_err() && "".parse::<TransactionId>().is_err());
     }
 
     #[test]

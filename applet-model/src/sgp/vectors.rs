@@ -146,6 +146,30 @@ fn decode_again(name: &str, bytes: &[u8]) -> der::Result<Again> {
         "ProfileDownloadTriggerRequest" ipa_data::ProfileDownloadTriggerRequest;
         "ProfileDownloadTriggerResult" ipa_data::ProfileDownloadTriggerResult;
         "ProfileDownloadData" ipa_data::ProfileDownloadData;
+        "InitiateAuthenticationRequestEsipa" download::InitiateAuthenticationRequestEsipa;
+        "InitiateAuthenticationResponseEsipa" download::InitiateAuthenticationResponseEsipa;
+        "AuthenticateServerRequest" download::AuthenticateServerRequest;
+        "AuthenticateServerResponse" download::AuthenticateServerResponse;
+        "AuthenticateClientRequestEsipa" download::AuthenticateClientRequestEsipa;
+        "AuthenticateClientResponseEsipa" download::AuthenticateClientResponseEsipa;
+        "StoreMetadataRequest" download::StoreMetadataRequest;
+        "PrepareDownloadRequest" download::PrepareDownloadRequest;
+        "PrepareDownloadResponse" download::PrepareDownloadResponse;
+        "GetBoundProfilePackageRequestEsipa" download::GetBoundProfilePackageRequestEsipa;
+        "GetBoundProfilePackageResponseEsipa" download::GetBoundProfilePackageResponseEsipa;
+        "BoundProfilePackage" download::BoundProfilePackage;
+        "CancelSessionRequest" download::CancelSessionRequest;
+        "CancelSessionRequestEsipa" download::CancelSessionRequestEsipa;
+        "CancelSessionResponse" download::CancelSessionResponse;
+        "CancelSessionResponseEsipa" download::CancelSessionResponseEsipa;
+        "EnableProfileRequest" es10c::EnableProfileRequest;
+        "EnableProfileResponse" es10c::EnableProfileResponse;
+        "DisableProfileRequest" es10c::DisableProfileRequest;
+        "DisableProfileResponse" es10c::DisableProfileResponse;
+        "DeleteProfileRequest" es10c::DeleteProfileRequest;
+        "DeleteProfileResponse" es10c::DeleteProfileResponse;
+        "SetNicknameRequest" es10c::SetNicknameRequest;
+        "SetNicknameResponse" es10c::SetNicknameResponse;
     }
 }
 
@@ -340,6 +364,27 @@ fn what_later_versions_add_is_skipped() {
     assert_eq!(
         later,
         esipa::GetEimPackageResponse::EimPackageError(esipa::EimPackageError::Other(99))
+    );
+}
+
+#[test]
+fn errors_say_what_was_expected_and_where() {
+    // A counter where the EID should be.
+    let bytes = hex::decode("BF510B30068001418101015F3700").unwrap();
+    let error = decode::<euicc_package::EuiccPackageRequest>(&bytes[..13]).unwrap_err();
+    assert_eq!(error.type_name, "EuiccPackageRequest");
+    let error = decode::<euicc_package::EuiccPackageRequest>(&bytes).unwrap_err();
+    assert_eq!(
+        error.source.position(),
+        Some(der::Length::new(8)),
+        "{error}"
+    );
+    let error = decode::<esipa::GetEimPackageResponse>(&bytes)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("GetEimPackageResponse expected in 14 bytes: "),
+        "{error}"
     );
 }
 
