@@ -1,7 +1,12 @@
 //! Card definitions and the virtual card: GlobalPlatform runtime, Java Card VM, toolkit framework, eUICC.
 
+pub mod card;
+pub mod channels;
 pub mod definition;
 pub mod euicc;
+pub mod fs;
+pub mod gp;
 pub mod pki;
 pub mod power;
+pub mod toolkit;
 pub mod vm;

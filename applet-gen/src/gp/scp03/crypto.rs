@@ -57,6 +57,11 @@ impl AesKey {
         self.0.len()
     }
 
+    /// The key itself, for whoever has to store it: a security domain its key sets.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Key check value: the first three bytes of the encryption of sixteen bytes '01' (Amendment D 7.2.2).
     pub fn check_value(&self) -> [u8; 3] {
         let mut block = [1u8; BLOCK];

@@ -1,0 +1,362 @@
+//! The virtual card: ATR, reset, and answers to command APDUs. A plain value, with no thread and no
+//! socket: it can be cloned, stored and read back between any two commands.
+//!
+//! What lives here is what ties the parts together; the parts are [`crate::gp`], [`crate::toolkit`],
+//! [`crate::fs`], [`crate::channels`], [`crate::vm`] and [`crate::euicc`].
+
+mod content;
+mod dispatch;
+mod es10;
+mod events;
+mod rng;
+mod run;
+mod select;
+mod snapshot;
+mod uicc;
+mod world;
+
+pub use snapshot::SnapshotError;
+pub(crate) use world::World;
+
+use crate::channels::Channels;
+use crate::definition::Definition;
+use crate::euicc::{ConfigError, Euicc, EuiccConfig};
+use crate::fs::Subscription;
+use crate::gp::registry::{Aid, Registry};
+use crate::gp::{Domain, KeySet, Stop};
+use crate::power::Nvm;
+use crate::toolkit::{Toolkit, event};
+use crate::vm::{Limits, Vm};
+use applet_model::apdu::{ApduError, Command, Response};
+use applet_model::status::Sw;
+use applet_model::trace::Boundary;
+use rng::Rng;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// What a virtual card is made of.
+#[derive(Clone)]
+pub struct CardConfig {
+    /// The product: ATR, memory, packages, SCP03 parameters, AIDs.
+    pub definition: Definition,
+    /// First key set of the issuer security domain.
+    pub isd_keys: KeySet,
+    /// Where the card's random numbers come from.
+    pub seed: u64,
+    /// The eUICC, with the EID.
+    pub euicc: EuiccConfig,
+}
+
+/// Why a card can't be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CardError {
+    /// The definition's AID of the issuer security domain isn't one.
+    #[error("the definition's ISD AID has {0} bytes, an AID has 5 to 16")]
+    Aid(usize),
+    /// The definition has no (public) test keys to take.
+    #[error("definition {0} has no test keys")]
+    NoTestKeys(String),
+    /// A key has no AES length.
+    #[error(transparent)]
+    Key(#[from] applet_gen::gp::scp03::KeyLengthError),
+    /// The eUICC can't be made.
+    #[error(transparent)]
+    Euicc(#[from] ConfigError),
+}
+
+impl CardConfig {
+    /// A card with the definition's test keys.
+    ///
+    /// # Errors
+    /// [`CardError::NoTestKeys`] if it has none; [`CardError::Key`].
+    pub fn with_test_keys(
+        definition: Definition,
+        seed: u64,
+        euicc: EuiccConfig,
+    ) -> Result<CardConfig, CardError> {
+        let scp03 = &definition.isd.scp03;
+        let name = format!("{} {}", definition.eum, definition.product);
+        let keys = scp03
+            .test_keys
+            .as_ref()
+            .ok_or(CardError::NoTestKeys(name))?;
+        let isd_keys = KeySet::new(
+            scp03.kvn,
+            [keys.enc.bytes(), keys.mac.bytes(), keys.dek.bytes()],
+        )?;
+        Ok(CardConfig {
+            definition,
+            isd_keys,
+            seed,
+            euicc,
+        })
+    }
+}
+
+/// The card has no power: it was cut before the persistent write named here, or the card was never reset.
+/// Nothing but [`VirtualCard::reset`] helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the card has no power (persistent writes so far: {writes})")]
+pub struct PowerLost {
+    /// Persistent writes over the card's life.
+    pub writes: u64,
+}
+
+/// A virtual card.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct VirtualCard {
+    atr: Vec<u8>,
+    isd_r: Vec<u8>,
+    ecasd: Vec<u8>,
+    /// BIP channels that one applet may ask for.
+    bip_channels: u8,
+    /// Timers that all applets together may ask for.
+    timers: u8,
+    vm: Vm,
+    world: World,
+    powered: bool,
+    /// The TERMINAL CAPABILITY of this session.
+    capability: Option<Vec<u8>>,
+    /// Why the last applet or load file failed, in words.
+    last_fault: Option<String>,
+}
+
+impl core::fmt::Debug for VirtualCard {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("VirtualCard")
+            .field("registry", &self.world.domain.registry)
+            .field("powered", &self.powered)
+            .field("nvm", &self.world.nvm)
+            .finish_non_exhaustive()
+    }
+}
+
+impl VirtualCard {
+    /// A card as it leaves the factory: powered up, without applets, in state SECURED.
+    ///
+    /// # Errors
+    /// [`CardError`]: what of the configuration doesn't hold together.
+    pub fn new(config: CardConfig) -> Result<VirtualCard, CardError> {
+        let CardConfig {
+            definition,
+            isd_keys,
+            seed,
+            euicc,
+        } = config;
+        let euicc = Euicc::new(euicc)?;
+        let isd = definition.isd.aid.bytes();
+        let isd = Aid::new(isd).ok_or(CardError::Aid(isd.len()))?;
+        let scp03 = &definition.isd.scp03;
+        let mut domain = Domain::new(isd, vec![isd_keys], scp03.i, euicc.eid().as_bytes());
+        if let Some(tries) = scp03.tries {
+            domain.tries = tries;
+        }
+        let without: Vec<Vec<u8>> = applet_gen::api::packages()
+            .iter()
+            .filter(|package| definition.package(&package.aid).is_none())
+            .map(|package| package.aid.clone())
+            .collect();
+        Ok(VirtualCard {
+            atr: definition.atr.bytes().to_vec(),
+            isd_r: definition.euicc.isd_r.bytes().to_vec(),
+            ecasd: definition.euicc.ecasd.bytes().to_vec(),
+            bip_channels: definition.toolkit.bip_channels,
+            timers: definition.toolkit.timers,
+            vm: Vm::new(limits(&definition), &without),
+            world: World {
+                nvm: Nvm::default(),
+                rng: Rng::new(seed, b"card"),
+                channels: Channels::default(),
+                domain,
+                toolkit: Toolkit::default(),
+                euicc,
+                port: es10::Port::default(),
+                trace: VecDeque::new(),
+                running: None,
+                installing: None,
+                recorded_package: None,
+            },
+            powered: true,
+            capability: None,
+            last_fault: None,
+        })
+    }
+
+    /// Answer to reset.
+    pub fn atr(&self) -> &[u8] {
+        &self.atr
+    }
+
+    /// Power off and on: transient memory, channels, sessions and suspended applets are gone, an open
+    /// transaction is rolled back, the enabled profile becomes the visible one. Gives the ATR.
+    pub fn reset(&mut self) -> &[u8] {
+        let instances = self.world.domain.registry.instances.iter();
+        let recorded = instances
+            .map(|instance| instance.aid.clone())
+            .find(world::is_recorded);
+        if let Some(aid) = recorded {
+            self.world.record(&aid, Boundary::PowerLoss);
+        }
+        self.world.nvm.restore();
+        self.vm.reset();
+        self.world.channels = Channels::default();
+        self.world.domain.reset();
+        self.world.toolkit.reset();
+        self.world.port = es10::Port::default();
+        self.world.running = None;
+        self.world.installing = None;
+        self.world.euicc.set_ipae_in_charge(false);
+        self.refresh();
+        self.capability = None;
+        self.powered = true;
+        &self.atr
+    }
+
+    /// Answers a command APDU with the response APDU, status word included.
+    ///
+    /// Responses are those of T=0 (ETSI TS 102 221 7.3.1.1): data of a command with data wait for GET RESPONSE
+    /// (`61xx`); `91xx` says that a proactive command waits for FETCH. Extended lengths
+    /// are refused (6700).
+    ///
+    /// # Errors
+    /// [`PowerLost`] if the power was cut before one of the command's persistent writes, or before.
+    pub fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, PowerLost> {
+        let lost = |card: &Self| PowerLost {
+            writes: card.world.nvm.writes,
+        };
+        if !self.powered {
+            return Err(lost(self));
+        }
+        let short = command.len() <= 261;
+        let response = match Command::parse(command) {
+            Ok(command) if short && command.data.len() <= 255 => self.answer(&command),
+            Ok(_) | Err(ApduError::Length(_) | ApduError::Header(_)) => {
+                Ok(Response::status(Sw::WRONG_LENGTH))
+            }
+        };
+        match response {
+            Ok(response) => Ok(response.to_bytes()),
+            Err(Stop::Status(sw)) => Ok(Response::status(sw).to_bytes()),
+            Err(Stop::Power(_)) => {
+                self.powered = false;
+                Err(lost(self))
+            }
+        }
+    }
+
+    fn answer(&mut self, command: &Command) -> Result<Response, Stop> {
+        if !core::mem::replace(&mut self.world.toolkit.session.woken, true) {
+            self.raise_now(event::FIRST_COMMAND_AFTER_ATR)?;
+        }
+        let mut response = match self.dispatch(command) {
+            Ok(response) => response,
+            Err(Stop::Status(sw)) => Response::status(sw),
+            Err(stop) => return Err(stop),
+        };
+        // Applets that asked for the proactive handler from within `process()` get it now.
+        self.pump()?;
+        // An R-MAC was made over 9000: such a response keeps it, 91xx comes with the next.
+        let channel = self.world.channels.get(command.channel());
+        let level = channel
+            .and_then(|channel| channel.secure.as_ref())
+            .and_then(|session| session.level());
+        let sealed = level.is_some_and(|level| level.r_mac());
+        if response.sw == Sw::OK
+            && !sealed
+            && let Some(length) = self.world.toolkit.pending()
+        {
+            response.sw = Sw::proactive_pending(length);
+        }
+        Ok(response)
+    }
+
+    /// The record of the IPAe applet's boundary since the last take, in true order.
+    pub fn take_trace(&mut self) -> Vec<Boundary> {
+        core::mem::take(&mut self.world.trace).into()
+    }
+
+    /// The count of persistent writes, and the plan for cutting the power.
+    pub fn nvm(&self) -> &Nvm {
+        &self.world.nvm
+    }
+
+    /// The same, to plan a power cut.
+    pub fn nvm_mut(&mut self) -> &mut Nvm {
+        &mut self.world.nvm
+    }
+
+    /// True while the card has power.
+    pub fn is_powered(&self) -> bool {
+        self.powered
+    }
+
+    /// What is on the card, to look at.
+    pub fn registry(&self) -> &Registry {
+        &self.world.domain.registry
+    }
+
+    /// EXTERNAL AUTHENTICATE attempts left before the security domain is blocked.
+    pub fn tries_left(&self) -> u8 {
+        self.world.domain.tries_left()
+    }
+
+    /// The eUICC, to look at.
+    pub fn euicc(&self) -> &Euicc {
+        &self.world.euicc
+    }
+
+    /// The eUICC, for tests that make it misbehave.
+    pub fn euicc_mut(&mut self) -> &mut Euicc {
+        &mut self.world.euicc
+    }
+
+    /// The VM, to look at (memory in use).
+    pub fn vm(&self) -> &Vm {
+        &self.vm
+    }
+
+    /// Why the last applet or load file failed, in words, if one did since this was last asked: a card
+    /// itself says 6F00 or 6A80 at most.
+    pub fn take_fault(&mut self) -> Option<String> {
+        self.last_fault.take()
+    }
+
+    /// What the file system shows.
+    fn subscription(&self) -> Option<Subscription> {
+        let profile = self.world.euicc.visible_profile()?;
+        Some(Subscription {
+            iccid: profile.iccid.as_bytes().to_vec(),
+            imsi: profile.imsi.clone(),
+            name: profile.service_provider.clone(),
+        })
+    }
+
+    /// The terminal carried out a REFRESH, or the card was reset: the enabled profile becomes visible. A
+    /// channel that stood in the old profile's USIM stands in the new one's, or in the MF if there is none.
+    fn refresh(&mut self) {
+        self.world.euicc.refresh();
+        if self.world.euicc.visible_profile().is_none() {
+            for (_, channel) in self.world.channels.iter_mut() {
+                channel.position = crate::fs::Position::default();
+            }
+        }
+    }
+
+    /// The answer to SELECT of the ISD-R.
+    fn isd_r_fci(&self) -> Vec<u8> {
+        self.world.euicc.isdr_fci()
+    }
+}
+
+fn limits(definition: &Definition) -> Limits {
+    let memory = &definition.memory;
+    let bytes = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    Limits {
+        persistent: bytes(memory.persistent),
+        transient_reset: bytes(memory.transient_reset),
+        transient_deselect: bytes(memory.transient_deselect),
+        commit: bytes(memory.commit_buffer),
+        apdu_buffer: usize::from(memory.apdu_buffer),
+        ..Limits::default()
+    }
+}

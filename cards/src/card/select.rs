@@ -1,0 +1,168 @@
+//! SELECT (ETSI TS 102 221 11.1.1, GlobalPlatform Card Specification 11.9): by AID or its beginning, by file.
+
+use super::VirtualCard;
+use crate::channels::Selected;
+use crate::fs::{self, Files, Position};
+use crate::gp::Stop;
+use crate::gp::registry::{Aid, CardState};
+use applet_model::apdu::{Command, Response};
+use applet_model::status::Sw;
+use applet_model::tlv;
+
+impl VirtualCard {
+    /// SELECT on an open channel.
+    pub(super) fn select(&mut self, command: &Command) -> Result<Response, Stop> {
+        if command.p1 == 0x04 {
+            return self.select_by_name(command);
+        }
+        let channel = command.channel();
+        let subscription = self.subscription();
+        let files = Files(subscription.as_ref());
+        let from = match self.world.channels.get(channel) {
+            Some(open) if open.selected == Selected::Files => open.position,
+            Some(_) => Position::default(),
+            None => return Err(Sw::CHANNEL_NOT_SUPPORTED.into()),
+        };
+        // The file is looked for first: a failed SELECT leaves the selected application as it is.
+        let position = files.find(from, command.p1, &command.data)?;
+        self.leave(channel)?;
+        if let Some(open) = self.world.channels.get_mut(channel) {
+            open.selected = Selected::Files;
+            open.position = position;
+        }
+        Ok(files.selected(position, command.p2))
+    }
+
+    /// Everything that SELECT by AID can find, in the order in which a partial AID does.
+    fn applications(&self) -> Vec<(Vec<u8>, Selected)> {
+        let registry = &self.world.domain.registry;
+        let mut all = Vec::new();
+        let locked = registry.card == CardState::Locked;
+        if !locked && self.subscription().is_some() {
+            all.push((fs::USIM.to_vec(), Selected::Files));
+        }
+        all.push((registry.isd.bytes().to_vec(), Selected::Isd));
+        if !locked {
+            let instances = registry
+                .instances
+                .iter()
+                .filter(|instance| instance.is_selectable());
+            all.extend(instances.map(|instance| {
+                (
+                    instance.aid.bytes().to_vec(),
+                    Selected::Applet(instance.aid.clone()),
+                )
+            }));
+            all.push((self.isd_r.clone(), Selected::IsdR));
+            all.push((self.ecasd.clone(), Selected::Ecasd));
+        }
+        all
+    }
+
+    fn select_by_name(&mut self, command: &Command) -> Result<Response, Stop> {
+        if self.world.domain.registry.card == CardState::Terminated {
+            return Err(Sw::FUNCTION_NOT_SUPPORTED.into());
+        }
+        let channel = command.channel();
+        let current = self
+            .world
+            .channels
+            .get(channel)
+            .ok_or(Sw::CHANNEL_NOT_SUPPORTED)?;
+        let applications = self.applications();
+        let name = command.data.as_slice();
+        let mut matching = applications.iter().filter(|(aid, selected)| match name {
+            // No AID: the domain, which is the card's default application here.
+            [] => *selected == Selected::Isd,
+            _ => aid.starts_with(name),
+        });
+        let found = match command.p2 & 0x03 {
+            // The full AID comes before those that begin with it.
+            0x00 => applications
+                .iter()
+                .find(|(aid, _)| aid == name)
+                .or_else(|| matching.next()),
+            0x02 => {
+                let current = &current.selected;
+                matching.by_ref().find(|(_, selected)| selected == current);
+                matching.next()
+            }
+            _ => return Err(Sw::INCORRECT_P1_P2.into()),
+        };
+        let (_, selected) = found.ok_or(match self.world.domain.registry.card {
+            CardState::Locked => Sw::FUNCTION_NOT_SUPPORTED,
+            _ => Sw::NOT_FOUND,
+        })?;
+        let selected = selected.clone();
+        let no_data = command.p2 & 0x0C == 0x0C;
+        self.leave(channel)?;
+        if let Selected::Applet(aid) = &selected {
+            return self.select_applet(channel, aid.clone(), command);
+        }
+        self.place(channel, selected.clone());
+        if no_data {
+            return Ok(Response::status(Sw::OK));
+        }
+        let registry = &self.world.domain.registry;
+        Ok(match &selected {
+            Selected::Files => {
+                Files(self.subscription().as_ref()).selected(Position::USIM, command.p2)
+            }
+            // Maximum length of command data (9F65), as GlobalPlatform Card Specification 11.9.3.1 has it.
+            Selected::Isd => fci(registry.isd.bytes(), &tlv::write(0x9F65, &[0xFF])),
+            Selected::IsdR => Response::ok(self.isd_r_fci()),
+            _ => fci(&self.ecasd, &[]),
+        })
+    }
+
+    /// Selects an applet: `select()` may refuse (6999), then `process()` answers the SELECT itself.
+    fn select_applet(
+        &mut self,
+        channel: u8,
+        aid: Aid,
+        command: &Command,
+    ) -> Result<Response, Stop> {
+        self.place(channel, Selected::Applet(aid.clone()));
+        if !self.ask_select(&aid, channel)? {
+            self.vm.deselected(channel);
+            if let Some(open) = self.world.channels.get_mut(channel) {
+                open.selected = Selected::Files;
+            }
+            return Err(Sw::SELECT_FAILED.into());
+        }
+        self.process(&aid, command, true)
+    }
+
+    /// Ends what is selected on a channel: tells the applet, drops the secure channel.
+    pub(super) fn leave(&mut self, channel: u8) -> Result<(), Stop> {
+        let Some(open) = self.world.channels.get_mut(channel) else {
+            return Ok(());
+        };
+        open.secure = None;
+        match core::mem::take(&mut open.selected) {
+            Selected::Applet(aid) => self.deselect(&aid, channel)?,
+            Selected::Isd => self.world.domain.personalizing = None,
+            Selected::IsdR => self.world.port.leave(channel),
+            Selected::Files | Selected::Ecasd => {}
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, channel: u8, selected: Selected) {
+        if let Some(open) = self.world.channels.get_mut(channel) {
+            open.position = match selected {
+                Selected::Files => Position::USIM,
+                _ => Position::default(),
+            };
+            open.selected = selected;
+        }
+    }
+}
+
+/// File control information: DF name and proprietary data (GlobalPlatform Card Specification 11.9.3.1).
+fn fci(aid: &[u8], proprietary: &[u8]) -> Response {
+    Response::ok(tlv::write_constructed(
+        0x6F,
+        &[tlv::write(0x84, aid), tlv::write(0xA5, proprietary)],
+    ))
+}

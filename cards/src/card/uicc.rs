@@ -1,0 +1,205 @@
+//! The UICC's own commands on the interface: TERMINAL CAPABILITY, TERMINAL PROFILE, FETCH, TERMINAL
+//! RESPONSE, ENVELOPE, STATUS (ETSI TS 102 221 11.1.19, 11.2).
+
+use super::VirtualCard;
+use super::world::is_recorded;
+use crate::channels::Selected;
+use crate::fs::{Files, Position};
+use crate::gp::Stop;
+use crate::gp::registry::Aid;
+use crate::toolkit::{Handler, event, tag};
+use applet_model::aid;
+use applet_model::apdu::{Command, Response};
+use applet_model::cat::{Ber, unwrap_ber};
+use applet_model::status::Sw;
+use applet_model::tlv;
+use applet_model::trace::Boundary;
+
+/// If a TERMINAL CAPABILITY declares an assistant in the device, which keeps the IPAe off until the next reset
+/// (SGP.32 3.8.4). Tag 84 of A9, bit 1, says "IPAd supported"; older clients declare themselves in
+/// tag 83 (LUId, LPAd, LDSd of SGP.22), and since they manage profiles all the same, that counts too.
+pub(super) fn declares_assistant(capability: &[u8]) -> bool {
+    let Ok(Some(a9)) = tlv::find(capability, 0xA9) else {
+        return false;
+    };
+    let bits = |tag, mask| {
+        let found = a9.find(tag).ok().flatten();
+        found
+            .and_then(|object| object.value.first().copied())
+            .is_some_and(|byte| byte & mask != 0)
+    };
+    bits(0x84, 0x01) || bits(0x83, 0x07)
+}
+
+impl VirtualCard {
+    /// True while an assistant in the device has the say.
+    pub(super) fn device_assistant(&self) -> bool {
+        self.capability.as_deref().is_some_and(declares_assistant)
+    }
+
+    /// True if the IPAe has the say: it is installed, a terminal has begun a session (TERMINAL PROFILE) and
+    /// declared no assistant of its own. The device's ES10 is refused then (named choice after
+    /// the one card on which it was observed).
+    pub(super) fn ipae_in_charge(&self) -> bool {
+        let installed = Aid::new(aid::INSTANCE_IPAE).and_then(|aid| {
+            self.world
+                .domain
+                .registry
+                .instance(&aid)
+                .map(|instance| instance.is_selectable())
+        });
+        installed == Some(true)
+            && self.world.toolkit.session.profile.is_some()
+            && !self.device_assistant()
+    }
+
+    pub(super) fn terminal_capability(&mut self, command: &Command) -> Result<Response, Stop> {
+        if (command.p1, command.p2) != (0, 0) {
+            return Err(Sw::INCORRECT_P1_P2.into());
+        }
+        for object in tlv::iter(&command.data) {
+            object.map_err(|_| Sw::WRONG_DATA)?;
+        }
+        self.capability = Some(command.data.clone());
+        Ok(Response::status(Sw::OK))
+    }
+
+    pub(super) fn terminal_profile(&mut self, command: &Command) -> Result<Response, Stop> {
+        if (command.p1, command.p2) != (0, 0) {
+            return Err(Sw::INCORRECT_P1_P2.into());
+        }
+        if command.data.is_empty() {
+            return Err(Sw::WRONG_LENGTH.into());
+        }
+        let instances = self.world.domain.registry.instances.iter();
+        let recorded = instances
+            .map(|instance| instance.aid.clone())
+            .find(is_recorded);
+        if let Some(aid) = recorded {
+            self.world
+                .record(&aid, Boundary::TerminalProfile(command.data.clone()));
+        }
+        let session = &mut self.world.toolkit.session;
+        session.profile = Some(command.data.clone());
+        session.event_list.clear();
+        session.polling = None;
+        self.raise(event::PROFILE_DOWNLOAD, None, None);
+        self.pump()?;
+        Ok(Response::status(Sw::OK))
+    }
+
+    pub(super) fn fetch(&mut self, command: &Command) -> Result<Response, Stop> {
+        if (command.p1, command.p2) != (0, 0) {
+            return Err(Sw::INCORRECT_P1_P2.into());
+        }
+        let Some(proactive) = &mut self.world.toolkit.session.proactive else {
+            return Err(Sw::CONDITIONS_NOT_SATISFIED.into());
+        };
+        let length = proactive.command.len();
+        match command.le {
+            // A second FETCH before the terminal response gives the same command.
+            Some(le) if le as usize == length || le == 256 => {
+                proactive.fetched = true;
+                Ok(Response::ok(proactive.command.clone()))
+            }
+            _ => Err(Sw::wrong_le(length).into()),
+        }
+    }
+
+    /// ENVELOPE. While a proactive session is going on, events that want an applet are answered "busy"
+    /// (9300, ETSI TS 102 241 6.7): the terminal sends them again.
+    pub(super) fn envelope(&mut self, command: &Command) -> Result<Response, Stop> {
+        if (command.p1, command.p2) != (0, 0) {
+            return Err(Sw::INCORRECT_P1_P2.into());
+        }
+        let Some(&ber) = command.data.first() else {
+            return Err(Sw::WRONG_LENGTH.into());
+        };
+        let list = unwrap_ber(&command.data, Ber(ber))
+            .map_err(|_| Sw::WRONG_DATA)?
+            .to_vec();
+        let objects = Handler::new(list.clone());
+        let (event, target) = match Ber(ber) {
+            Ber::EVENT_DOWNLOAD => {
+                let code = objects
+                    .peek(tag::EVENT_LIST)
+                    .and_then(|list| list.first().copied());
+                let event = event::of_download_code(code.ok_or(Sw::WRONG_DATA)?);
+                let Some(event) = event else {
+                    return Ok(Response::status(Sw::OK));
+                };
+                match event {
+                    event::DATA_AVAILABLE | event::CHANNEL_STATUS => {
+                        let status = objects
+                            .peek(tag::CHANNEL_STATUS)
+                            .and_then(|value| value.first().copied());
+                        let id = status.ok_or(Sw::WRONG_DATA)? & 0x07;
+                        let Some(owner) = self.world.toolkit.channel_owner(id) else {
+                            return Ok(Response::status(Sw::OK));
+                        };
+                        (event, Some(owner.clone()))
+                    }
+                    _ => (event, None),
+                }
+            }
+            Ber::TIMER_EXPIRATION => {
+                let id = objects
+                    .peek(tag::TIMER_IDENTIFIER)
+                    .and_then(|value| value.first().copied());
+                let Some(owner) = self.world.toolkit.timer_owner(id.ok_or(Sw::WRONG_DATA)?) else {
+                    return Ok(Response::status(Sw::OK));
+                };
+                (event::TIMER_EXPIRATION, Some(owner.clone()))
+            }
+            other if other.name().is_some() => return Ok(Response::status(Sw::OK)),
+            _ => (event::UNRECOGNIZED_ENVELOPE, None),
+        };
+        let concerned = self.world.toolkit.registered(event);
+        let concerns = concerned
+            .iter()
+            .any(|aid| target.as_ref().is_none_or(|target| target == aid));
+        if concerns && self.world.toolkit.is_busy() {
+            return Err(Sw::TOOLKIT_BUSY.into());
+        }
+        self.raise(event, Some((ber, list)), target.as_ref());
+        self.pump()?;
+        Ok(Response::status(Sw::OK))
+    }
+
+    /// STATUS: the current directory's parameters, and the event for applets that registered for it.
+    pub(super) fn status_command(&mut self, command: &Command) -> Result<Response, Stop> {
+        let subscription = self.subscription();
+        let files = Files(subscription.as_ref());
+        let open = self
+            .world
+            .channels
+            .get(command.channel())
+            .ok_or(Sw::CHANNEL_NOT_SUPPORTED)?;
+        let response = match (&open.selected, command.p2) {
+            (Selected::Applet(aid), 0x01) => Response::ok(tlv::write(0x84, aid.bytes())),
+            (Selected::Files, _) => files.status(open.position, command),
+            _ => files.status(Position::default(), command),
+        };
+        if response.sw == Sw::OK {
+            self.raise_now(event::STATUS_COMMAND)?;
+            self.pump()?;
+        }
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::declares_assistant;
+
+    #[test]
+    fn devices_declare_their_assistant_in_two_ways() {
+        let declared = |text: &str| declares_assistant(&hex::decode(text).unwrap());
+        assert!(declared("A903840101"));
+        assert!(declared("A903830107"));
+        assert!(declared("A9088100820101830107"));
+        assert!(!declared("A903840100"));
+        assert!(!declared("A9058100820101"));
+        assert!(!declared("A905") && !declared("8401"));
+    }
+}

@@ -1,0 +1,223 @@
+//! INSTALL's data as the card reads them (GlobalPlatform Card Specification 11.5). The install
+//! parameters inside (C9, EF, EA) are read by `applet_gen::gp::uicc_params`.
+
+use super::registry::Aid;
+use applet_gen::gp::uicc_params::{InstallParameters, ParameterError, ToolkitParameters};
+use applet_model::status::Sw;
+use applet_model::tlv;
+use serde::{Deserialize, Serialize};
+
+/// Length-prefixed fields, as INSTALL's data are made of.
+pub(crate) struct Fields<'a>(pub &'a [u8]);
+
+impl<'a> Fields<'a> {
+    /// The next field with its length byte.
+    pub fn take(&mut self) -> Result<&'a [u8], Sw> {
+        let (length, rest) = self.0.split_first().ok_or(Sw::WRONG_DATA)?;
+        let field = rest.get(..usize::from(*length)).ok_or(Sw::WRONG_DATA)?;
+        self.0 = &rest[field.len()..];
+        Ok(field)
+    }
+
+    /// The next field, whose length may be BER-coded (parameters longer than 127 bytes).
+    pub fn take_long(&mut self) -> Result<&'a [u8], Sw> {
+        let (length, rest) = match self.0 {
+            [0x81, n, rest @ ..] => (usize::from(*n), rest),
+            [0x82, hi, lo, rest @ ..] => (usize::from(u16::from_be_bytes([*hi, *lo])), rest),
+            [n, rest @ ..] => (usize::from(*n), rest),
+            [] => return Err(Sw::WRONG_DATA),
+        };
+        let field = rest.get(..length).ok_or(Sw::WRONG_DATA)?;
+        self.0 = &rest[length..];
+        Ok(field)
+    }
+
+    /// The next field as an AID.
+    pub fn aid(&mut self) -> Result<Aid, Sw> {
+        Aid::new(self.take()?).ok_or(Sw::WRONG_DATA)
+    }
+
+    /// The next field as an AID that may be left out (length 0).
+    pub fn optional_aid(&mut self) -> Result<Option<Aid>, Sw> {
+        match self.take()? {
+            [] => Ok(None),
+            bytes => Aid::new(bytes).map(Some).ok_or(Sw::WRONG_DATA),
+        }
+    }
+
+    /// Refuses bytes behind the last field.
+    pub fn end(&self) -> Result<(), Sw> {
+        match self.0 {
+            [] => Ok(()),
+            _ => Err(Sw::WRONG_DATA),
+        }
+    }
+}
+
+/// INSTALL [for load] (11.5.2.3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ForLoad {
+    pub load_file: Aid,
+    /// The security domain to load into; `None` for the ISD.
+    pub domain: Option<Aid>,
+    pub hash: Vec<u8>,
+    /// Non-volatile memory the host announces (C6), bytes.
+    pub code_bytes: Option<u32>,
+    /// Non-volatile data memory announced (C8), bytes.
+    pub data_bytes: Option<u32>,
+}
+
+impl ForLoad {
+    pub fn parse(data: &[u8]) -> Result<ForLoad, Sw> {
+        let mut fields = Fields(data);
+        let load_file = fields.aid()?;
+        let domain = fields.optional_aid()?;
+        let hash = fields.take()?.to_vec();
+        let parameters = fields.take_long()?;
+        if !fields.take()?.is_empty() {
+            // A load token: the ISD has no delegated management.
+            return Err(Sw::WRONG_DATA);
+        }
+        fields.end()?;
+        let mut result = ForLoad {
+            load_file,
+            domain,
+            hash,
+            code_bytes: None,
+            data_bytes: None,
+        };
+        for object in tlv::iter(parameters) {
+            let object = object.map_err(|_| Sw::WRONG_DATA)?;
+            match object.tag {
+                0xEF => {
+                    for limit in object.children() {
+                        let limit = limit.map_err(|_| Sw::WRONG_DATA)?;
+                        match limit.tag {
+                            0xC6 => result.code_bytes = Some(number(limit.value)?),
+                            0xC8 => result.data_bytes = Some(number(limit.value)?),
+                            0xC7 => {}
+                            _ => return Err(Sw::WRONG_DATA),
+                        }
+                    }
+                }
+                _ => return Err(Sw::WRONG_DATA),
+            }
+        }
+        Ok(result)
+    }
+}
+
+/// A number of 2 or 4 bytes, as memory sizes are coded (11.5.2.3.7).
+fn number(value: &[u8]) -> Result<u32, Sw> {
+    match value {
+        [a, b] => Ok(u32::from_be_bytes([0, 0, *a, *b])),
+        [a, b, c, d] => Ok(u32::from_be_bytes([*a, *b, *c, *d])),
+        _ => Err(Sw::WRONG_DATA),
+    }
+}
+
+/// INSTALL [for install] and [for install and make selectable] (11.5.2.3.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ForInstall {
+    pub load_file: Aid,
+    pub module: Aid,
+    pub instance: Aid,
+    pub privileges: [u8; 3],
+    pub parameters: InstallParameters,
+}
+
+/// Why INSTALL's data are refused, always by 6A80.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("INSTALL: the fields of the data don't fit: {0}")]
+    Fields(Sw),
+    #[error(transparent)]
+    Parameters(ParameterError),
+}
+
+impl From<Sw> for Refusal {
+    fn from(sw: Sw) -> Self {
+        Refusal::Fields(sw)
+    }
+}
+
+impl ForInstall {
+    pub fn parse(data: &[u8]) -> Result<ForInstall, Refusal> {
+        let mut fields = Fields(data);
+        let load_file = fields.aid()?;
+        let module = fields.aid()?;
+        let instance = fields.optional_aid()?.unwrap_or_else(|| module.clone());
+        let privileges = privileges(fields.take()?)?;
+        let parameters =
+            InstallParameters::decode(fields.take_long()?).map_err(Refusal::Parameters)?;
+        if !fields.take()?.is_empty() {
+            return Err(Sw::WRONG_DATA.into());
+        }
+        fields.end()?;
+        Ok(ForInstall {
+            load_file,
+            module,
+            instance,
+            privileges,
+            parameters,
+        })
+    }
+}
+
+/// One or three bytes of privileges (table 11-7). The card has no security domains beside its own and
+/// gives no privilege but "default selected", which a UICC ignores.
+fn privileges(field: &[u8]) -> Result<[u8; 3], Sw> {
+    let all = match field {
+        [a] => [*a, 0, 0],
+        [a, b, c] => [*a, *b, *c],
+        _ => return Err(Sw::WRONG_DATA),
+    };
+    match all {
+        [a, 0, 0] if a & !0x04 == 0 => Ok(all),
+        _ => Err(Sw::WRONG_DATA),
+    }
+}
+
+/// What the framework keeps of an applet's toolkit parameters (ETSI TS 102 226 8.2.1.3.2.2).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Toolkit {
+    /// Priority level: 1 is the highest, FF the lowest.
+    pub priority: u8,
+    /// Timers it may allocate, 0 to 8.
+    pub timers: u8,
+    /// Menu entries it asked for.
+    pub menu_entries: u8,
+    /// Channels (BIP) it may have open, 0 to 7.
+    pub channels: u8,
+    /// Toolkit Application References of its own, if not the one in the AID.
+    pub tars: Vec<[u8; 3]>,
+    /// Services (local connectivity) it asked for, 0 to 8.
+    pub services: u8,
+}
+
+impl From<&ToolkitParameters> for Toolkit {
+    fn from(parameters: &ToolkitParameters) -> Self {
+        Toolkit {
+            priority: parameters.priority,
+            timers: parameters.max_timers,
+            menu_entries: u8::try_from(parameters.menu.len()).unwrap_or(u8::MAX),
+            channels: parameters.max_channels,
+            tars: parameters.tars.clone(),
+            services: parameters.max_services.unwrap_or(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics(data in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = ForLoad::parse(&data);
+            let _ = ForInstall::parse(&data);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The UICC toolkit framework (ETSI TS 102 241): which applet wants which event, the handlers that
+//! applets see, the proactive session with the terminal.
+//!
+//! State and the API's natives live here; running applet threads is done by [`crate::card`]. The
+//! framework numbers every proactive command 1.
+
+pub mod event;
+mod framework;
+mod handler;
+mod natives;
+mod profile;
+mod registry;
+
+pub(crate) use framework::{poll_interval, set_up_event_list};
+pub(crate) use handler::{Handler, tag, without_number};
+pub(crate) use natives::{VOLATILE_BYTES, caller, native, volatile_bytes};
+pub(crate) use registry::Entry;
+
+use crate::gp::registry::Aid;
+use crate::vm::{Ref, Thread, Throw};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// Capacity of the proactive handler, bytes: with D0 and its length, a command that one FETCH takes.
+pub(crate) const HANDLER_CAPACITY: usize = 253;
+
+/// Reasons of `ToolkitException` (ETSI TS 102 241, API 1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i16)]
+#[allow(missing_docs)]
+pub(crate) enum Reason {
+    HandlerOverflow = 1,
+    HandlerNotAvailable = 2,
+    UnavailableElement = 3,
+    RegistryError = 5,
+    EventNotSupported = 6,
+    OutOfTlvBoundaries = 8,
+    TerminalProfileNotAvailable = 9,
+    NoTimerAvailable = 11,
+    InvalidTimerId = 12,
+    EventNotAllowed = 13,
+    BadInputParameter = 14,
+    CommandNotAllowed = 15,
+}
+
+impl From<Reason> for Throw {
+    fn from(reason: Reason) -> Throw {
+        Throw::new("uicc/toolkit/ToolkitException", reason as i16)
+    }
+}
+
+impl From<Reason> for crate::vm::Fault {
+    fn from(reason: Reason) -> Self {
+        Throw::from(reason).into()
+    }
+}
+
+/// A call of `processToolkit()` that is due or going on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Activation {
+    pub aid: Aid,
+    pub event: i16,
+    /// BER tag and contents of the ENVELOPE, if the event is one.
+    pub envelope: Option<(u8, Handler)>,
+    /// The last terminal response; none before the first `send()`.
+    pub response: Option<Handler>,
+    /// False if another applet had the proactive session when this one was called.
+    pub proactive: bool,
+}
+
+/// An applet that waits in `send()`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Suspended {
+    pub activation: Activation,
+    pub thread: Thread,
+}
+
+/// Whose proactive command the terminal has or is to get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Sender {
+    /// The suspended applet.
+    Applet,
+    /// The framework itself.
+    Framework,
+}
+
+/// The one proactive command under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Proactive {
+    /// The whole command, D0 and length included.
+    pub command: Vec<u8>,
+    pub sender: Sender,
+    /// FETCH has given it out; the terminal response is due.
+    pub fetched: bool,
+}
+
+/// A BIP channel that an applet has open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BipChannel {
+    pub id: u8,
+    pub owner: Aid,
+}
+
+/// What of the framework goes with the power.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Session {
+    /// The terminal profile, once it came.
+    pub profile: Option<Vec<u8>>,
+    /// The events of the last SET UP EVENT LIST, sorted.
+    pub event_list: Vec<u8>,
+    /// The poll interval that the last POLL INTERVAL asked for, seconds.
+    pub polling: Option<u16>,
+    pub proactive: Option<Proactive>,
+    pub suspended: Option<Suspended>,
+    /// The activation whose thread runs just now; `None` outside of `processToolkit()`.
+    pub current: Option<Activation>,
+    /// Contents of the proactive handler.
+    pub handler: Handler,
+    /// Events that wait until the session is free.
+    pub queue: VecDeque<Activation>,
+    pub channels: Vec<BipChannel>,
+    /// True once a command came after the reset.
+    pub woken: bool,
+}
+
+/// Objects that the framework gives to applets, made when first asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Objects {
+    pub handlers: [Option<Ref>; 4],
+    pub volatile_bytes: Option<Ref>,
+    pub es10_port: Option<Ref>,
+}
+
+/// The framework.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Toolkit {
+    /// Toolkit applets in the order of their installation.
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) session: Session,
+    pub(crate) objects: Objects,
+}
+
+impl Toolkit {
+    /// The registration of an applet.
+    pub(crate) fn entry(&self, aid: &Aid) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.aid == *aid)
+    }
+
+    /// The registration of an applet, to be changed.
+    pub(crate) fn entry_mut(&mut self, aid: &Aid) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.aid == *aid)
+    }
+
+    /// Applets that registered for an event, highest priority first; of equal priority, the
+    /// one installed last first (ETSI TS 102 226 8.2.1.3.2.5).
+    pub(crate) fn registered(&self, event: i16) -> Vec<Aid> {
+        let mut found: Vec<&Entry> = self
+            .entries
+            .iter()
+            .rev()
+            .filter(|entry| entry.has(event))
+            .collect();
+        found.sort_by_key(|entry| entry.parameters.priority);
+        found.into_iter().map(|entry| entry.aid.clone()).collect()
+    }
+
+    /// True while a proactive command is under way or an applet is in `send()`.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.session.proactive.is_some() || self.session.suspended.is_some()
+    }
+
+    /// Bytes of the proactive command that waits for FETCH.
+    pub(crate) fn pending(&self) -> Option<usize> {
+        let proactive = self.session.proactive.as_ref()?;
+        (!proactive.fetched).then_some(proactive.command.len())
+    }
+
+    /// Power is gone.
+    pub(crate) fn reset(&mut self) {
+        self.session = Session::default();
+    }
+}
