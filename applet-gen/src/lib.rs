@@ -4,5 +4,6 @@ pub mod api;
 pub mod cap;
 pub mod classfile;
 pub mod convert;
+pub mod exp;
 pub mod gp;
 pub mod javac;
