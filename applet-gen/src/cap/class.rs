@@ -246,6 +246,19 @@ impl InterfaceInfo {
 }
 
 impl ClassInfo {
+    /// The offset in the Method component of the virtual method with this token, if the class
+    /// itself (not a superclass) has it; bit 8 of the token chooses the package-visible methods.
+    pub fn own_virtual_method(&self, token: u8) -> Option<u16> {
+        let (table, base) = if token & 0x80 == 0 {
+            (&self.public_methods, self.public_method_base)
+        } else {
+            (&self.package_methods, self.package_method_base)
+        };
+        let index = (token & 0x7F).checked_sub(base & 0x7F)?;
+        let entry = table.get(usize::from(index)).copied();
+        entry.filter(|offset| *offset != NO_METHOD)
+    }
+
     fn read(reader: &mut Reader<'_>) -> Result<Self, CapError> {
         let offset = reader.at_u16()?;
         let (flags, interface_count) = bitfield(reader, ACC_SHAREABLE | ACC_REMOTE)?;

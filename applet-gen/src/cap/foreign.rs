@@ -77,5 +77,11 @@ fn they_pass_verification_but_for_packages_that_are_newer_here() {
             .map(ToString::to_string)
             .collect();
         assert!(findings.is_empty(), "{}: {findings:#?}", path.display());
+        let listing = super::disasm::disassemble(&cap, crate::api::packages());
+        assert!(!listing.contains(".bytes"), "{}", path.display());
+        println!(
+            "{}",
+            super::info::info(&cap, crate::api::packages()).unwrap()
+        );
     }
 }

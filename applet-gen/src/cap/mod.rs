@@ -3,7 +3,7 @@
 //! Here live the components ([`Cap`]), the two containers (JAR archive: [`Cap::from_jar`],
 //! [`Cap::to_jar`]; GlobalPlatform load file: [`Cap::from_load_file`], [`Cap::load_file`]), the
 //! instruction set as data ([`opcode`]) and its decoder ([`decode`]), and the checks of a CAP
-//! beyond its form ([`verify`]). Making a CAP out of class
+//! beyond its form ([`verify`]), a listing ([`disasm`]) and figures ([`mod@info`]). Making a CAP out of class
 //! files is the converter's, running one the virtual machine's.
 //!
 //! Offsets are those of the specification: from the start of a component's *info*, the byte after
@@ -15,8 +15,10 @@ pub mod bytes;
 pub mod class;
 pub mod decode;
 pub mod descriptor;
+pub mod disasm;
 pub mod error;
 pub mod header;
+pub mod info;
 pub mod jar;
 pub mod loadfile;
 pub mod method;

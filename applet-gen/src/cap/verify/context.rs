@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Report;
 use crate::api::{self, ApiClass, ApiMethod, ApiPackage};
-use crate::cap::class::NO_METHOD;
 use crate::cap::descriptor::{ClassDescriptor, MethodDescriptor};
 use crate::cap::signature::Words;
-use crate::cap::{Cap, ClassInfo, ClassRef, ComponentTag, MethodInfo};
+use crate::cap::{Cap, ClassRef, ComponentTag, MethodInfo};
 
 /// A CAP with its methods cut out and its imports resolved.
 pub(super) struct Context<'a> {
@@ -121,9 +120,8 @@ impl<'a> Context<'a> {
             let Some(info) = self.cap.class.class_at(offset) else {
                 return Target::Missing;
             };
-            match entry(info, token) {
-                Some(entry) if entry != NO_METHOD => return Target::Internal,
-                _ => {}
+            if info.own_virtual_method(token).is_some() {
+                return Target::Internal;
             }
             match info.super_class {
                 Some(parent) => class = parent,
@@ -202,15 +200,4 @@ impl<'a> Context<'a> {
         let kind = self.cap.descriptor.as_ref()?.type_at(offset)?;
         Words::of_nibbles(&kind.nibbles)
     }
-}
-
-/// The entry of a token in a class's own tables.
-fn entry(class: &ClassInfo, token: u8) -> Option<u16> {
-    let (table, base) = if token & 0x80 == 0 {
-        (&class.public_methods, class.public_method_base)
-    } else {
-        (&class.package_methods, class.package_method_base)
-    };
-    let index = (token & 0x7F).checked_sub(base & 0x7F)?;
-    table.get(usize::from(index)).copied()
 }
