@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Report;
 use super::context::Context;
 use crate::cap::descriptor::{
-    ClassDescriptor, FieldRef, MethodDescriptor, NO_TYPE, PRIMITIVE, access,
+    ClassDescriptor, FieldRef, MethodDescriptor, NO_TOKEN, NO_TYPE, PRIMITIVE, access,
 };
 use crate::cap::signature::kinds;
 use crate::cap::{ClassRef, ComponentTag, Constant, Descriptor, StaticRef};
@@ -19,6 +19,7 @@ pub(super) fn check(context: &Context<'_>, descriptor: &Descriptor, report: &mut
     tiling(context, report);
     for class in &descriptor.classes {
         fields(context, class, report);
+        tokens(context, class, report);
         let interface = class.access_flags & access::INTERFACE != 0;
         for method in &class.methods {
             if !interface {
@@ -215,6 +216,61 @@ fn fields(context: &Context<'_>, class: &ClassDescriptor, report: &mut Report) {
                 place(report, expected, owner.to_string());
             }
             _ => {}
+        }
+    }
+}
+
+/// Tokens lead to what Export and the virtual method tables have under them.
+fn tokens(context: &Context<'_>, class: &ClassDescriptor, report: &mut Report) {
+    let ClassRef::Internal(offset) = class.this_class else {
+        return;
+    };
+    let export = context
+        .cap
+        .export
+        .as_ref()
+        .filter(|_| class.token != NO_TOKEN);
+    let exported = export.and_then(|export| export.classes.get(usize::from(class.token)));
+    // Packages with applets export shareable interfaces only (JCVM 6.12): their classes have
+    // tokens, but no entry.
+    let interface = class.access_flags & access::INTERFACE != 0;
+    let hidden = exported.is_none() && !context.cap.applets.is_empty() && !interface;
+    if export.is_some() && !hidden && exported.is_none_or(|entry| entry.class_offset != offset) {
+        report.component(
+            COMPONENT,
+            None,
+            format!("the token of {} in Export", class.this_class),
+            class.token,
+        );
+    }
+    let info = context.cap.class.class_at(offset);
+    for method in class
+        .methods
+        .iter()
+        .filter(|method| method.token != NO_TOKEN)
+    {
+        let bound = method.access_flags & (access::STATIC | access::INIT) != 0;
+        let found = if bound {
+            let Some(entry) = exported else {
+                continue;
+            };
+            entry.static_methods.get(usize::from(method.token)).copied()
+        } else {
+            let Some(info) = info else {
+                continue;
+            };
+            info.own_virtual_method(method.token)
+        };
+        if found != Some(method.method_offset) {
+            report.component(
+                COMPONENT,
+                None,
+                format!(
+                    "method token {} of {} to lead to {:#06x}",
+                    method.token, class.this_class, method.method_offset
+                ),
+                found.map_or_else(|| "nothing".to_owned(), |found| format!("{found:#06x}")),
+            );
         }
     }
 }

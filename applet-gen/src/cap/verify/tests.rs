@@ -1,12 +1,16 @@
 //! Each check finds what it is for, and what is right passes.
 
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use super::verify;
-use crate::api::packages;
+use crate::api::{self, packages};
 use crate::cap::class::ACC_SHAREABLE;
 use crate::cap::opcode::code as op;
 use crate::cap::{Cap, ClassRef, Constant, MethodHeader, StaticRef, sample};
+use crate::convert::{ConvertInput, convert};
+use crate::javac::Javac;
 
 /// Offset of the first method of the sample: its constructor.
 const INIT: usize = 9;
@@ -288,6 +292,49 @@ fn shareable_interfaces_mark_their_classes() {
         change(0),
         "Class at 0x0003: expected ACC_SHAREABLE, as it implements class at 0x0000, found not set",
     );
+}
+
+#[test]
+fn tokens_lead_where_the_tables_say() {
+    one(
+        |cap| cap.descriptor.as_mut().unwrap().classes[1].methods[2].token = 6,
+        "Descriptor: expected method token 6 of class at 0x0003 to lead to 0x0021, found nothing",
+    );
+    one(
+        |cap| cap.descriptor.as_mut().unwrap().classes[0].token = 1,
+        "Descriptor: expected the token of class at 0x0000 in Export, found 1",
+    );
+}
+
+#[test]
+fn what_the_converter_makes_passes() {
+    let javac = Javac::locate().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let stubs = api::stubs::compile(&folder.path().join("stubs"), &javac).unwrap();
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/java/good/demo");
+    let files = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries
+            .map(|entry| entry.unwrap().path())
+            .collect::<Vec<_>>()
+    };
+    let out = folder.path().join("out");
+    javac.compile(&files(&demo), &[stubs], &out).unwrap();
+    let classes = files(&out.join("demo"))
+        .into_iter()
+        .map(|path| (path.display().to_string(), std::fs::read(path).unwrap()))
+        .collect();
+    let aid = b"\xF0IPAe\x7F".to_vec();
+    let converted = convert(&ConvertInput {
+        classes,
+        package_aid: aid.clone(),
+        version: (1, 0),
+        applets: vec![("demo.DemoApplet".into(), [aid.as_slice(), b"\x01"].concat())],
+        imports: packages(),
+    });
+    let verdict = verify(&converted.unwrap().cap, packages());
+    assert_eq!(verdict.findings, []);
+    assert_eq!(verdict.unchecked, [""; 0]);
 }
 
 proptest! {
