@@ -66,12 +66,12 @@ impl Euicc {
         resource.extend(tlv::write(0x82, &integer(256 * 1024)));
         resource.extend(tlv::write(0x83, &integer(8 * 1024)));
         add(0x84, &resource);
-        // uiccCapability: usimSupport(1), isimSupport(2), javacard(15).
-        add(0x85, &[0, 0b0110_0000, 0b0000_0001]);
+        // uiccCapability: usimSupport(1), isimSupport(2), akaMilenage(4), javacard(14).
+        add(0x85, &[1, 0b0110_1000, 0b0000_0010]);
         add(0x86, &versions.ts102241);
         add(0x87, &versions.globalplatform);
-        // rspCapability: none of its options.
-        add(0x88, &named_bits(0));
+        // rspCapability: additionalProfile(0).
+        add(0x88, &named_bits(0x80));
         info.extend(self.ci_lists());
         let mut add = |tag, value: &[u8]| info.extend(tlv::write(tag, value));
         add(0x04, &versions.protection_profile);

@@ -4,6 +4,8 @@ use super::profile::{self, Kind, Request, attribute};
 use super::verify::{attribute_text, permitted, verify_euicc_chain};
 use super::{Cert, PkiError, SecretKey};
 use crate::euicc::Eid;
+use applet_model::sgp::PublicKeyDer;
+use applet_model::sgp::eim_config::{EimConfigurationData, EimIdType, PublicKeyData};
 use der::asn1::ObjectIdentifier;
 use der::pem::LineEnding;
 use serde::{Deserialize, Serialize};
@@ -59,6 +61,30 @@ pub struct EimCredential {
     pub key: SecretKey,
     /// CERT.EIM.ECDSA.
     pub certificate: Cert,
+}
+
+impl EimCredential {
+    /// What an eUICC is told about this eIM, with its key as a SubjectPublicKeyInfo: for AddInitialEim or addEim. `counter`
+    /// is where its counter stands (the first package has the next one), and `want_token` asks for an association token.
+    ///
+    /// # Errors
+    /// [`PkiError::Key`] if the encoder refuses.
+    pub fn configuration_data(
+        &self,
+        counter: u64,
+        want_token: bool,
+    ) -> Result<EimConfigurationData, PkiError> {
+        let key = PublicKeyDer::from_bytes(&self.key.public_key()?.to_spki()?)
+            .map_err(|e| PkiError::Key(e.to_string()))?;
+        Ok(EimConfigurationData {
+            eim_fqdn: Some(self.fqdn.clone()),
+            eim_id_type: Some(EimIdType::EimIdTypeFqdn),
+            counter_value: Some(counter),
+            association_token: want_token.then_some(-1),
+            eim_public_key_data: Some(PublicKeyData::EimPublicKey(key)),
+            ..EimConfigurationData::new(self.fqdn.clone())
+        })
+    }
 }
 
 /// What an eUICC holds in its ECASD for one CI (SGP.22 2.4.8): SK.EUICC.ECDSA and the certificates.
