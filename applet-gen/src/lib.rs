@@ -6,4 +6,5 @@ pub mod classfile;
 pub mod convert;
 pub mod exp;
 pub mod gp;
+pub mod java;
 pub mod javac;

@@ -1,6 +1,7 @@
 //! The applet's APDU commands: the second table, and how they are answered.
 //!
-//! Checks are done in this order: class, instruction, security level, state, P1-P2, length, data.
+//! Checks are done in this order: class, instruction, security level, state, P1-P2, data. Commands
+//! without data ignore the fifth byte: over T=0 the applet can't tell Lc from Le.
 //! STORE DATA reaches the applet through its security domain only (GlobalPlatform Card
 //! Specification 11.11, INSTALL [for personalization]); reading needs nothing.
 
@@ -158,9 +159,6 @@ impl Machine {
         let Some(object) = object.filter(|_| command.p1 == OBJECT_CLASS) else {
             return Response::status(Sw::REFERENCED_DATA_NOT_FOUND);
         };
-        if !command.data.is_empty() {
-            return Response::status(Sw::WRONG_LENGTH);
-        }
         let mut value: Vec<u8> = Vec::new();
         match object.tag {
             OBJECT_VERSION => {
@@ -191,9 +189,6 @@ impl Machine {
         if command.p1 != 0 || command.p2 != 0 {
             return Response::status(Sw::INCORRECT_P1_P2);
         }
-        if !command.data.is_empty() {
-            return Response::status(Sw::WRONG_LENGTH);
-        }
         self.set_register(reg::TRIGGERED, 1);
         Response::status(Sw::OK)
     }
@@ -207,7 +202,7 @@ impl Machine {
             return Sw::WRONG_DATA;
         };
         let event = match (self.state(), lock) {
-            (State::Locked, Some(0)) if objects.is_empty() => Event::Unlock,
+            (State::Locked, Some(0)) if data.len() == UNLOCK_LEN => Event::Unlock,
             (State::Locked, _) | (State::Unpersonalized, Some(_)) => {
                 return Sw::CONDITIONS_NOT_SATISFIED;
             }
@@ -229,6 +224,9 @@ impl Machine {
         Sw::OK
     }
 }
+
+/// Bytes of data that unlock and do nothing else: tag, length, value.
+const UNLOCK_LEN: usize = 3;
 
 /// Registers and what goes to them, and the value of the lock object.
 type Objects = (Vec<(usize, Vec<u8>)>, Option<u8>);

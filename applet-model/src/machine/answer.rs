@@ -191,15 +191,15 @@ impl Machine {
         if b == b'\r' {
             return;
         }
-        self.match_name(reg::HTTP_M1, templates::HTTP_LENGTH, b);
-        self.match_name(reg::HTTP_M2, templates::HTTP_CODING, b);
-        if usize::from(self.w[reg::HTTP_M1]) == templates::HTTP_LENGTH.len() {
+        self.match_name(reg::HTTP_M1, templates::HTTP_LENGTH_NAME, b);
+        self.match_name(reg::HTTP_M2, templates::HTTP_CODING_NAME, b);
+        if usize::from(self.w[reg::HTTP_M1]) == templates::HTTP_LENGTH_NAME.len() {
             self.w[reg::HTTP] = if self.w[reg::HTTP_HAS_LENGTH] == 1 {
                 http::BAD
             } else {
                 http::LENGTH
             };
-        } else if usize::from(self.w[reg::HTTP_M2]) == templates::HTTP_CODING.len() {
+        } else if usize::from(self.w[reg::HTTP_M2]) == templates::HTTP_CODING_NAME.len() {
             self.w[reg::HTTP] = http::BAD;
         } else if b == b':' {
             self.w[reg::HTTP] = http::SKIP;

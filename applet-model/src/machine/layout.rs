@@ -135,6 +135,7 @@ registers! {
         LEN2: 2, "Bytes of the notification list; 0 if there is none.";
         SKIP: 2, "Bytes of the eUICC's answer still to be skipped.";
         LEFT: 2, "Bytes of the part under way still to be sent.";
+        READ: 2, "Bytes of the eUICC's answer that were read last.";
         SEG_LEN: 2, "Bytes in the block buffer.";
         RX_LEN: 2, "Bytes in the receive buffer.";
         RX_POS: 2, "Bytes of the receive buffer that were used.";

@@ -14,11 +14,11 @@ pub mod layout;
 pub mod table;
 pub mod templates;
 
-mod act;
-mod answer;
-mod proactive;
-mod request;
-mod scan;
+pub mod act;
+pub mod answer;
+pub mod proactive;
+pub mod request;
+pub mod scan;
 
 use crate::apdu::Response;
 use crate::cat::Tag;
@@ -201,6 +201,7 @@ impl Machine {
             Boundary::Es10Data(data) if self.wait == Wait::Es10Data => {
                 self.wait = Wait::Event;
                 self.answer.clone_from(data);
+                self.put16(reg::READ, data.len() as u16);
                 self.event = Some(Event::EsData);
             }
             other => {

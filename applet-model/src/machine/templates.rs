@@ -19,9 +19,9 @@ templates! {
     /// End of the HTTP header.
     HTTP_END = b"\r\n\r\n";
     /// Name of the field that gives the body's length, in lower case.
-    HTTP_LENGTH = b"content-length:";
+    HTTP_LENGTH_NAME = b"content-length:";
     /// Name of the field that this applet does not understand, in lower case.
-    HTTP_CODING = b"transfer-encoding:";
+    HTTP_CODING_NAME = b"transfer-encoding:";
     /// Begin of an HTTP status line; the digit after the dot is not looked at.
     HTTP_VERSION = b"HTTP/1.? ";
     /// ES10c.GetEID: tagList 5A (SGP.22 5.7.20).
