@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Makes applet-model/testdata/sgp32-vectors.json: SGP.32 v1.2 data objects from an independent encoder.
 
-Needs PyPI's pycrate (the encoder) and asn1play (which carries the compiled SGP.32 module):
+Needs PyPI's pycrate (the encoder) and asn1play (which carries the compiled SGP.32 module); made with
+these versions:
 
-    python3 -m venv /tmp/asn1 && /tmp/asn1/bin/pip install pycrate asn1play
+    python3 -m venv /tmp/asn1 && /tmp/asn1/bin/pip install pycrate==0.8.1 asn1play==8.6.1
     /tmp/asn1/bin/python tests/tools/sgp32_vectors.py
 
 asn1play's module is loaded by file, nothing else of the package runs. The values are made here from

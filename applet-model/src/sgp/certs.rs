@@ -6,7 +6,6 @@ codes! {
     /// Why no certificates are given.
     GetCertsError {
         InvalidCiPkId = 1 "invalidCiPKId",
-        /* the ASN.1 spells it so */
         UndefinedError = 127 "undfinedError",
     }
 }

@@ -175,7 +175,7 @@ sequence! {
         authenticate_server_response "authenticateServerResponse": required 0xBF38 AuthenticateServerResponse,
     }
     /// The SM-DP+ has a profile.
-    AuthenticateClientOkDpEsipa = 0x30 {
+    AuthenticateClientOkDpEsipa "AuthenticateClientOkDPEsipa" = 0x30 {
         transaction_id "transactionId": optional 0x80 TransactionId,
         profile_meta_data "profileMetaData": optional 0xBF25 StoreMetadataRequest,
         smdp_signed2 "smdpSigned2": required 0x30 Signed<SmdpSigned2>,
@@ -184,7 +184,7 @@ sequence! {
         hash_cc "hashCc": optional 0x04 Octet32,
     }
     /// The SM-DS knows where a profile is.
-    AuthenticateClientOkDsEsipa = 0x30 {
+    AuthenticateClientOkDsEsipa "AuthenticateClientOkDSEsipa" = 0x30 {
         transaction_id "transactionId": required 0x80 TransactionId,
         profile_download_trigger "profileDownloadTrigger": optional 0xBF54 ProfileDownloadTriggerRequest,
     }
@@ -224,7 +224,7 @@ sequence! {
         euicc_signature2 "euiccSignature2": required 0x5F37 Octets,
     }
     /// What the eUICC signs second.
-    EuiccSigned2 = 0x30 {
+    EuiccSigned2 "EUICCSigned2" = 0x30 {
         transaction_id "transactionId": required 0x80 TransactionId,
         euicc_otpk "euiccOtpk": required 0x5F49 Octets,
         hash_cc "hashCc": optional 0x04 Octet32,

@@ -213,7 +213,7 @@ sequence! {
         ipae_activation_result "ipaeActivationResult": required 0x80 IpaeActivationResult,
     }
     /// What the ISD-R's answer to SELECT holds beside the usual.
-    IsdrProprietaryApplicationTemplateIoT = 0xE1 {
+    IsdrProprietaryApplicationTemplateIoT "ISDRProprietaryApplicationTemplateIoT" = 0xE1 {
         euicc_configuration "euiccConfiguration": required 0x80 EuiccConfiguration,
     }
     /// ES10b.GetEUICCChallenge.

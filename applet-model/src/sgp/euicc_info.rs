@@ -9,7 +9,7 @@ codes! {
     IpaMode { Ipad = 0 "ipad", Ipae = 1 "ipae" }
     /// The size class of an eUICC.
     EuiccCategory {
-        Other_ = 0 "other",
+        OtherCategory = 0 "other",
         BasicEuicc = 1 "basicEuicc",
         MediumEuicc = 2 "mediumEuicc",
         ContactlessEuicc = 3 "contactlessEuicc",
@@ -74,7 +74,7 @@ sequence! {
     #[derive(Default)]
     GetEuiccInfo1Request = 0xBF20 {}
     /// Answer to [`GetEuiccInfo1Request`].
-    EuiccInfo1 = 0xBF20 {
+    EuiccInfo1 "EUICCInfo1" = 0xBF20 {
         svn "svn": required 0x82 VersionType,
         euicc_ci_pk_id_list_for_verification "euiccCiPKIdListForVerification": required 0xA9 Vec<KeyId>,
         euicc_ci_pk_id_list_for_signing "euiccCiPKIdListForSigning": required 0xAA Vec<KeyId>,
@@ -83,7 +83,7 @@ sequence! {
     #[derive(Default)]
     GetEuiccInfo2Request = 0xBF22 {}
     /// Answer to [`GetEuiccInfo2Request`].
-    EuiccInfo2 = 0xBF22 {
+    EuiccInfo2 "EUICCInfo2" = 0xBF22 {
         profile_version "profileVersion": required 0x81 VersionType,
         svn "svn": required 0x82 VersionType,
         euicc_firmware_ver "euiccFirmwareVer": required 0x83 VersionType,

@@ -122,6 +122,16 @@ macro_rules! is_optional {
     };
 }
 
+/// The ASN.1 name where it isn't the Rust name.
+macro_rules! type_name {
+    ($name:ident) => {
+        stringify!($name)
+    };
+    ($name:ident $asn1_name:literal) => {
+        $asn1_name
+    };
+}
+
 macro_rules! tag_doc {
     (_) => {
         ""
@@ -137,12 +147,12 @@ macro_rules! tag_doc {
 macro_rules! sequence {
     ($(
         $(#[$meta:meta])*
-        $name:ident = $own:literal {
+        $name:ident $($asn1_name:literal)? = $own:literal {
             $( $(#[$field_meta:meta])* $field:ident $asn1:literal: $presence:ident $tag:tt $ty:ty ),* $(,)?
         }
     )*) => {$(
         $(#[$meta])*
-        #[doc = concat!("\n\nASN.1 `", stringify!($name), "`, tag `", stringify!($own), "`.")]
+        #[doc = concat!("\n\nASN.1 `", type_name!($name $($asn1_name)?), "`, tag `", stringify!($own), "`.")]
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $name {
             $(
@@ -187,7 +197,7 @@ macro_rules! sequence {
 
         impl $crate::sgp::asn1::Described for $name {
             const SCHEMA: &'static $crate::sgp::asn1::Schema = &$crate::sgp::asn1::Schema {
-                name: stringify!($name),
+                name: type_name!($name $($asn1_name)?),
                 tag: $own,
                 shape: $crate::sgp::asn1::Shape::Sequence(&[$(
                     $crate::sgp::asn1::Component {
@@ -208,13 +218,13 @@ macro_rules! sequence {
 macro_rules! choice {
     ($(
         $(#[$meta:meta])*
-        $name:ident = $own:tt {
+        $name:ident $($asn1_name:literal)? = $own:tt {
             $( $(#[$variant_meta:meta])* $tag:literal $variant:ident($ty:ty) $asn1:literal ),* $(,)?
             $(; or $unknown:ident)?
         }
     )*) => {$(
         $(#[$meta])*
-        #[doc = concat!("\n\nASN.1 `", stringify!($name), "`", tag_doc!($own), ".")]
+        #[doc = concat!("\n\nASN.1 `", type_name!($name $($asn1_name)?), "`", tag_doc!($own), ".")]
         // Messages are built, sent and dropped: a box for the large alternative gains nothing.
         #[allow(clippy::large_enum_variant)]
         #[derive(Debug, Clone, PartialEq, Eq)]
@@ -297,7 +307,7 @@ macro_rules! choice {
 
         impl $crate::sgp::asn1::Described for $name {
             const SCHEMA: &'static $crate::sgp::asn1::Schema = &$crate::sgp::asn1::Schema {
-                name: stringify!($name),
+                name: type_name!($name $($asn1_name)?),
                 tag: wire_tag!($own),
                 shape: $crate::sgp::asn1::Shape::Choice(&[$(
                     $crate::sgp::asn1::Component {
@@ -310,12 +320,12 @@ macro_rules! choice {
             };
         }
 
-        choice_tag!($name $own [$($tag)*] $($unknown)?);
+        choice_tag!($name $own [$($tag)*]);
     )*};
 }
 
 macro_rules! choice_tag {
-    ($name:ident _ [$($tag:literal)*] $($unknown:ident)?) => {
+    ($name:ident _ [$($tag:literal)*]) => {
         impl<'a> der::Decode<'a> for $name {
             type Error = der::Error;
 
@@ -336,12 +346,11 @@ macro_rules! choice_tag {
 
         impl $crate::sgp::asn1::Untagged for $name {
             fn can_begin(tag: der::Tag) -> bool {
-                $( const { let _ = stringify!($unknown); } )?
                 [$($crate::sgp::asn1::tag($tag)),*].contains(&tag)
             }
         }
     };
-    ($name:ident $own:literal [$($tag:literal)*] $($unknown:ident)?) => {
+    ($name:ident $own:literal [$($tag:literal)*]) => {
         impl der::FixedTag for $name {
             const TAG: der::Tag = $crate::sgp::asn1::tag($own);
         }

@@ -14,7 +14,6 @@ codes! {
     /// Why there is no list of profiles.
     ProfileInfoListError {
         IncorrectInputValues = 1 "incorrectInputValues",
-        /* while a package enables, disables or deletes */
         ProfileChangeOngoing = 11 "profileChangeOngoing",
         UndefinedError = 127 "undefinedError",
     }

@@ -186,6 +186,10 @@ fn every_vector_decodes_to_its_value_and_encodes_to_its_bytes() {
                 node,
             }) => {
                 let seen = serde_json::to_value(&node).unwrap();
+                // A list by itself has no name of its own.
+                if node.name != name && name != "RulesAuthorisationTable" {
+                    wrong.push(format!("{name} is called {}", node.name));
+                }
                 if unknown || node.defects() > 0 {
                     wrong.push(format!(
                         "{name} {}: unknown parts\n{node}",
@@ -365,6 +369,17 @@ fn what_later_versions_add_is_skipped() {
         later,
         esipa::GetEimPackageResponse::EimPackageError(esipa::EimPackageError::Other(99))
     );
+}
+
+#[test]
+fn vendors_data_have_an_explicit_tag() {
+    // pycrate takes the open type's tag as IMPLICIT, so this one is by hand (X.680 31.2.7 c).
+    let bytes = hex::decode("E312BF220F300D80042B0601 04A105040301 0203".replace(' ', "")).unwrap();
+    let info = profile::ProfileInfo::from_der(&bytes).unwrap();
+    let vendor = &info.service_specific_data_stored_in_euicc.as_ref().unwrap()[0];
+    assert_eq!(vendor.vendor_oid.to_string(), "1.3.6.1.4");
+    assert_eq!(vendor.vendor_specific_data.0.value(), [1, 2, 3]);
+    assert_eq!(info.to_der().unwrap(), bytes);
 }
 
 #[test]
