@@ -1,4 +1,5 @@
 //! Drives cards, real and virtual: readers, terminal, personalization, lab eIM, reports. Holds the ipae binary.
 
 pub mod exit;
+pub mod terminal;
 pub mod transport;
