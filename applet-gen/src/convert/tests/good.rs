@@ -24,6 +24,10 @@ fn consistent(cap: &Cap) {
         .filter_map(|tag| Some((tag as u8, cap.info(tag).unwrap()?)))
         .collect();
     assert_eq!(Cap::from_components(&components).unwrap(), *cap);
+    let verdict = crate::cap::verify::verify(cap, crate::api::packages());
+    let findings: Vec<String> = verdict.findings.iter().map(ToString::to_string).collect();
+    assert!(verdict.is_ok(), "{}", findings.join("\n"));
+    assert_eq!(verdict.unchecked, Vec::<String>::new());
     let mut byte = BTreeSet::new();
     let mut byte2 = BTreeSet::new();
     let mut used = BTreeSet::new();
@@ -120,4 +124,165 @@ fn narrowing_costs_nothing() {
     ];
     let listing = listing(&cap, 1);
     assert_eq!(listing[..4], names[..4]);
+}
+
+#[test]
+fn a_library_offers_its_classes_to_others() {
+    let lib = classes_of(
+        "package p;
+         public class A {
+             public static short level = 4;
+             static short hidden;
+             public static final short LIMIT = 77;
+             protected byte[] data;
+             short size;
+             public A(byte[] data) { this.data = data; }
+             private A() { }
+             public static A make() { return new A(); }
+             static void help() { }
+             protected short first() { return 1; }
+             short second() { return 2; }
+             public boolean equals(Object other) { return other == this; }
+         }
+         class B extends A implements C {
+             B() { super(null); }
+             short second() { return 3; }
+             public short third() { return super.first(); }
+             short fourth() { return second(); }
+         }
+         interface C extends D { short third(); }
+         interface D { boolean equals(Object other); short first(); }
+         abstract class E implements C { short call() { return third(); } }
+         class F extends B { protected short first() { return 9; }
+             public short second() { return 4; } }"
+            .replace("protected short first", "public short first")
+            .as_str(),
+    );
+    let converted = converted(lib, None).unwrap();
+    consistent(&converted.cap);
+    let cap = &converted.cap;
+    let class = converted.exp.class_named("p/A").unwrap();
+    assert_eq!(
+        converted.exp.classes.len(),
+        1,
+        "package-visible classes are not offered"
+    );
+    let tokens: Vec<(&str, u8)> = (class.methods.iter())
+        .map(|method| (method.name.as_str(), method.token))
+        .collect();
+    assert_eq!(
+        tokens,
+        [("<init>", 0), ("make", 1), ("first", 1), ("equals", 0)]
+    );
+    let fields: Vec<(&str, Option<u8>, Option<i32>)> = (class.fields.iter())
+        .map(|field| (field.name.as_str(), field.token, field.constant))
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            ("level", Some(0), None),
+            ("LIMIT", None, Some(77)),
+            ("data", Some(0), None)
+        ]
+    );
+    let export = cap.export.as_ref().unwrap();
+    assert_eq!(export.classes[0].static_fields.len(), 1);
+    assert_eq!(export.classes[0].static_methods.len(), 2);
+    // A, E, B, F: depth first, then name. Their tables start at the first token of their own.
+    let shapes: Vec<(u8, usize, u8, usize)> = (cap.class.classes.iter())
+        .map(|class| {
+            (
+                class.public_method_base,
+                class.public_methods.len(),
+                class.package_method_base,
+                class.package_methods.len(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        shapes,
+        [
+            (0, 2, 0, 1), // A: equals 0, first 1; second 0
+            (1, 2, 0, 1), // E: third 1, first 2 (abstract); call 0
+            (2, 1, 0, 2), // B: third 2; second 0, fourth 1
+            (1, 3, 0, 2), // F: first 1 and second 3; second in the package's table, too
+        ]
+    );
+    let map = |index: usize| -> Vec<&[u8]> {
+        let interfaces = &cap.class.classes[index].interfaces;
+        interfaces
+            .iter()
+            .map(|list| list.methods.as_slice())
+            .collect()
+    };
+    // C: third, equals, first. D: equals, first.
+    assert_eq!(map(1), [&[1, 0, 2][..], &[0, 2]]);
+    assert_eq!(map(2), [&[2, 0, 1][..], &[0, 1]]);
+    // And through its export file.
+    let bytes = crate::exp::write(&converted.exp, crate::api::packages()).unwrap();
+    let back = crate::exp::read(&bytes).unwrap();
+    assert_eq!(back.class_named("p/A").unwrap().fields, class.fields);
+}
+
+#[test]
+fn long_methods_branch_wide_and_many_fields_index_wide() {
+    let fields: String = (0..300).map(|n| format!("short f{n};")).collect();
+    let body: String = (0..300)
+        .map(|n| format!("f{n} = a; a = (short) (a - f{n});"))
+        .collect();
+    // 255 fields is the limit of a class.
+    let (some, rest) = fields.split_at(fields.find("f200").unwrap() - "short ".len());
+    let source = format!(
+        "package p; class A {{ {some}
+             static class B extends A {{ {rest}
+                 void g(short a) {{ while (a > 0) {{ {body} }} }} }} }}"
+    );
+    let cap = good(converted(classes_of(&source), None));
+    let all: Vec<String> = (0..cap.methods().unwrap().len())
+        .flat_map(|index| listing(&cap, index))
+        .collect();
+    for wanted in [
+        "ifle_w",
+        "goto_w",
+        "putfield_s_w",
+        "getfield_s_w",
+        "putfield_s_this",
+    ] {
+        assert!(
+            all.iter()
+                .any(|line| line.starts_with(&format!("{wanted} "))),
+            "{wanted}"
+        );
+    }
+}
+
+#[test]
+fn handlers_are_sorted_and_nested() {
+    let cap = good(converted(
+        classes_of(
+            "package p; class A { short f(byte[] b) {
+                 for (short i = 0; ; i++) {
+                     try {
+                         try { if (b[i] == 1) return 1; if (b[i] == 2) continue; b[i]++; }
+                         catch (NullPointerException e) { return 2; }
+                         catch (RuntimeException e) { if (b[0] == 3) break; }
+                         finally { b[1] = 4; }
+                         b[2]++;
+                     } catch (Exception e) { b[3]++; }
+                     finally { if (b[4] == 5) return 3; b[5]++; }
+                 }
+                 return 4;
+             } }",
+        ),
+        None,
+    ));
+    let handlers = &cap.method.handlers;
+    assert!(handlers.len() >= 6);
+    assert!(
+        handlers
+            .windows(2)
+            .all(|pair| pair[0].handler <= pair[1].handler)
+    );
+    assert!(handlers.iter().any(|handler| handler.stop));
+    assert!(handlers.iter().any(|handler| !handler.stop));
 }
