@@ -36,6 +36,9 @@ mod value;
 )]
 mod vm;
 
+#[cfg(test)]
+mod tests;
+
 pub use apdu::ApduState;
 pub use error::{DeleteError, Fault, LoadError, Throw, VmError, system};
 pub use heap::{Access, Storage};
