@@ -40,7 +40,14 @@ pub(super) fn load_files() -> &'static (Vec<u8>, Vec<u8>) {
                 imports,
             };
             convert(&input).unwrap_or_else(|errors| {
-                panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+                panic!(
+                    "{}",
+                    errors
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect::<Vec<_>>()
+                        .join("\n")
+                )
             })
         };
         let mut imports = api::packages().to_vec();
@@ -49,7 +56,10 @@ pub(super) fn load_files() -> &'static (Vec<u8>, Vec<u8>) {
         imports.push(server.exp.clone());
         let client = ("fixture.client.ClientApplet", &CLIENT[..]);
         let client = package("client", &CLIENT_PACKAGE, client, &imports);
-        (server.cap.load_file(true).unwrap(), client.cap.load_file(true).unwrap())
+        (
+            server.cap.load_file(true).unwrap(),
+            client.cap.load_file(true).unwrap(),
+        )
     })
 }
 
@@ -152,7 +162,10 @@ impl Card {
 
     pub fn select(&mut self, host: &mut Host) {
         let mut thread = self.vm.start_select(self.client, 0).unwrap();
-        assert_eq!(self.vm.run(&mut thread, host), Outcome::Returned(Some(Value::Short(1))));
+        assert_eq!(
+            self.vm.run(&mut thread, host),
+            Outcome::Returned(Some(Value::Short(1)))
+        );
     }
 
     /// One command to an instance: outcome and response data.

@@ -5,7 +5,12 @@ use crate::vm::*;
 use proptest::prelude::*;
 
 fn shorts(bytes: &[u8]) -> Vec<i16> {
-    bytes.as_chunks::<2>().0.iter().map(|pair| i16::from_be_bytes(*pair)).collect()
+    bytes
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|pair| i16::from_be_bytes(*pair))
+        .collect()
 }
 
 fn expected(a: i16, b: i16) -> Vec<i16> {
@@ -55,7 +60,11 @@ fn arithmetic_at_the_edges() {
     for a in [i16::MIN, -1, 0, 1, i16::MAX] {
         for b in [i16::MIN, -1, 0, 1, i16::MAX] {
             let data = [a.to_be_bytes(), b.to_be_bytes()].concat();
-            assert_eq!(shorts(&card.ask(&mut host, 1, 0, 0, &data)), expected(a, b), "{a} {b}");
+            assert_eq!(
+                shorts(&card.ask(&mut host, 1, 0, 0, &data)),
+                expected(a, b),
+                "{a} {b}"
+            );
         }
     }
 }
@@ -76,7 +85,11 @@ fn switches_find_their_case() {
     ];
     for (key, dense, sparse) in cases {
         let [p1, p2] = i16::to_be_bytes(key);
-        assert_eq!(shorts(&card.ask(&mut host, 2, p1, p2, &[])), [dense, sparse], "{key}");
+        assert_eq!(
+            shorts(&card.ask(&mut host, 2, p1, p2, &[])),
+            [dense, sparse],
+            "{key}"
+        );
     }
 }
 
@@ -84,7 +97,7 @@ fn switches_find_their_case() {
 fn exceptions_reach_their_handler() {
     let (mut card, mut host) = Card::new();
     let response = card.ask(&mut host, 3, 0, 0, &[]);
-    assert_eq!(hex::encode(response), "0102030405063407086a804d".replace("0708", "0708"));
+    assert_eq!(hex::encode(response), "0102030405063407086a804d");
 }
 
 #[test]
@@ -93,14 +106,20 @@ fn dispatch_goes_to_the_nearest_class() {
     let response = card.ask(&mut host, 4, 0, 0, &[]);
     // area 54, twice 108, name 15, tagged, colour, instanceof Cube, Sized, equals, not a Cube, byte[],
     // Object[], counter
-    assert_eq!(hex::encode(response), "0036006c000f000103010101000101".to_owned() + "0006");
+    assert_eq!(
+        hex::encode(response),
+        "0036006c000f000103010101000101".to_owned() + "0006"
+    );
 }
 
 #[test]
 fn arrays_copy_and_compare() {
     let (mut card, mut host) = Card::new();
     let response = card.ask(&mut host, 0x12, 0, 0, &[]);
-    assert_eq!(hex::encode(response), "012b" .to_owned() + "0101020304" + "01" + "0909" + "0001");
+    assert_eq!(
+        hex::encode(response),
+        "012b".to_owned() + "0101020304" + "01" + "0909" + "0001"
+    );
 }
 
 #[test]
@@ -108,7 +127,13 @@ fn unknown_instruction_byte_is_the_applets_exception() {
     let (mut card, mut host) = Card::new();
     let (outcome, _) = card.send(card.client, &mut host, &[0x80, 0x77, 0, 0, 0]);
     let exception = "javacard/framework/ISOException".to_owned();
-    assert_eq!(outcome, Outcome::Uncaught { exception, reason: 0x6D00 });
+    assert_eq!(
+        outcome,
+        Outcome::Uncaught {
+            exception,
+            reason: 0x6D00
+        }
+    );
 }
 
 #[test]
@@ -116,7 +141,13 @@ fn recursion_and_endless_loops_end() {
     let (mut card, mut host) = Card::new();
     let (outcome, _) = card.send(card.client, &mut host, &[0x80, 0x0D, 0, 0, 0]);
     let exception = "javacard/framework/SystemException".to_owned();
-    assert_eq!(outcome, Outcome::Uncaught { exception, reason: system::NO_RESOURCE });
+    assert_eq!(
+        outcome,
+        Outcome::Uncaught {
+            exception,
+            reason: system::NO_RESOURCE
+        }
+    );
     card.vm.s.limits.fuel = 10_000;
     let (outcome, _) = card.send(card.client, &mut host, &[0x80, 0x0E, 0, 0, 0]);
     assert_eq!(outcome, Outcome::OutOfFuel);

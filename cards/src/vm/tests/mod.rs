@@ -1,6 +1,8 @@
 //! The VM on real bytecode: the sources in `testdata/java`, through javac and the converter.
 
 mod harness;
+mod hostile;
 mod language;
 mod runtime;
+mod snippets;
 mod storage;

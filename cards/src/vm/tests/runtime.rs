@@ -18,7 +18,10 @@ fn sharing_switches_contexts() {
 #[test]
 fn the_firewall_refuses() {
     let (mut card, mut host) = Card::new();
-    assert_eq!(card.ask(&mut host, 0x0A, 0, 0, &[]), [1, 2, 3, 4, 5, 1, 7, 8]);
+    assert_eq!(
+        card.ask(&mut host, 0x0A, 0, 0, &[]),
+        [1, 2, 3, 4, 5, 1, 7, 8]
+    );
 }
 
 #[test]
@@ -40,7 +43,11 @@ fn pin_counts_its_tries() {
     for left in [2, 1, 0, 0] {
         assert_eq!(card.ask(&mut host, 0x0C, 0, 0, &[9]), [0, left]);
     }
-    assert_eq!(card.ask(&mut host, 0x0C, 0, 0, &[1, 2, 3, 4]), [0, 0], "blocked");
+    assert_eq!(
+        card.ask(&mut host, 0x0C, 0, 0, &[1, 2, 3, 4]),
+        [0, 0],
+        "blocked"
+    );
 }
 
 #[test]
@@ -61,7 +68,10 @@ fn power_cut_in_a_pin_check_costs_a_try_and_never_gives_one() {
 #[test]
 fn a_thread_waits_for_the_card_while_others_run() {
     let (mut card, mut host) = Card::new();
-    let mut thread = card.vm.start_process(card.client, &[0x80, 0x0F, 0, 0, 0], 0, false).unwrap();
+    let mut thread = card
+        .vm
+        .start_process(card.client, &[0x80, 0x0F, 0, 0, 0], 0, false)
+        .unwrap();
     assert_eq!(card.vm.run(&mut thread, &mut host), Outcome::Suspended);
     assert!(thread.is_suspended());
     // Meanwhile the same applet serves other commands, and the waiting thread is stored away.
@@ -69,20 +79,37 @@ fn a_thread_waits_for_the_card_while_others_run() {
     assert_eq!(card.ask(&mut host, 0x0B, 0, 0, &[5]), [5, 1, 0]);
     let mut thread: Thread = serde_json::from_str(&stored).unwrap();
     let resume = Resume::Return(Some(Value::Short(0x20)));
-    assert_eq!(card.vm.resume(&mut thread, resume.clone(), &mut host), Outcome::Returned(None));
+    assert_eq!(
+        card.vm.resume(&mut thread, resume.clone(), &mut host),
+        Outcome::Returned(None)
+    );
     assert_eq!(thread.apdu().unwrap().response(), [0x20, 9]);
-    assert!(matches!(card.vm.resume(&mut thread, resume, &mut host), Outcome::Trap(_)));
+    assert!(matches!(
+        card.vm.resume(&mut thread, resume, &mut host),
+        Outcome::Trap(_)
+    ));
 }
 
 #[test]
 fn a_waiting_thread_may_get_an_exception() {
     let (mut card, mut host) = Card::new();
-    let mut thread = card.vm.start_process(card.client, &[0x80, 0x0F, 0, 0, 0], 0, false).unwrap();
+    let mut thread = card
+        .vm
+        .start_process(card.client, &[0x80, 0x0F, 0, 0, 0], 0, false)
+        .unwrap();
     assert_eq!(card.vm.run(&mut thread, &mut host), Outcome::Suspended);
     let thrown = Throw::new("uicc/toolkit/ToolkitException", 3);
     let exception = thrown.class.to_string();
-    let outcome = card.vm.resume(&mut thread, Resume::Throw(thrown), &mut host);
-    assert_eq!(outcome, Outcome::Uncaught { exception, reason: 3 });
+    let outcome = card
+        .vm
+        .resume(&mut thread, Resume::Throw(thrown), &mut host);
+    assert_eq!(
+        outcome,
+        Outcome::Uncaught {
+            exception,
+            reason: 3
+        }
+    );
 }
 
 #[test]
@@ -95,7 +122,10 @@ fn cryptography_computes() {
     // FIPS 197, C.1: one block, CBC with a zero initial value.
     let plain = hex::decode("00112233445566778899aabbccddeeff").unwrap();
     let response = card.ask(&mut host, 0x11, 2, 0, &plain);
-    assert_eq!(hex::encode(&response[..16]), "69c4e0d86a7b0430d8cdb78070b4c55a");
+    assert_eq!(
+        hex::encode(&response[..16]),
+        "69c4e0d86a7b0430d8cdb78070b4c55a"
+    );
     assert_eq!(response[16..], plain);
     let mac = card.ask(&mut host, 0x11, 5, 0, &plain);
     assert_eq!(hex::encode(mac), "69c4e0d86a7b0430d8cdb78070b4c55a");
@@ -121,6 +151,12 @@ fn the_runtime_asks_applets_for_what_they_share() {
     };
     assert!(card.vm.is_instance(shared, "javacard/framework/Shareable"));
     assert!(!card.vm.is_instance(shared, "uicc/toolkit/ToolkitInterface"));
-    let none = card.vm.start_interface(shared, "uicc/toolkit/ToolkitInterface", "processToolkit", "(S)V", &[]);
+    let none = card.vm.start_interface(
+        shared,
+        "uicc/toolkit/ToolkitInterface",
+        "processToolkit",
+        "(S)V",
+        &[],
+    );
     assert!(matches!(none, Err(VmError::NoMethod(_))));
 }

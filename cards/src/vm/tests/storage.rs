@@ -40,7 +40,11 @@ fn power_cut_before_any_write_keeps_all_or_nothing() {
         host.nvm.restore();
         card.vm.reset();
         let done = outcome == Outcome::Returned(None);
-        assert_eq!(state(&mut card, &mut host), all(if done { 2 } else { 1 }), "cut {cut}");
+        assert_eq!(
+            state(&mut card, &mut host),
+            all(if done { 2 } else { 1 }),
+            "cut {cut}"
+        );
         if done {
             assert_eq!(cut, 1);
             break;
@@ -120,7 +124,9 @@ fn power_cut_before_any_write_of_an_installation_leaves_no_instance() {
     for cut in 0.. {
         let (mut vm, mut host) = (loaded.clone(), Host::default());
         host.nvm.cut_after(cut);
-        let (outcome, instance) = vm.install(&CLIENT, &CLIENT, &params(&CLIENT), &mut host).unwrap();
+        let (outcome, instance) = vm
+            .install(&CLIENT, &CLIENT, &params(&CLIENT), &mut host)
+            .unwrap();
         vm.reset();
         if let Some(instance) = instance {
             assert_eq!(vm.instances(), [instance]);
@@ -137,14 +143,37 @@ fn power_cut_before_any_write_of_an_installation_leaves_no_instance() {
 fn a_card_without_room_says_so() {
     let (server, client) = load_files();
     let mut host = Host::default();
-    let mut vm = Vm::new(Limits { persistent: 100, ..Limits::default() }, &[]);
-    assert!(matches!(vm.load(server, &mut host), Err(LoadError::Memory { free: 100, .. })));
-    let mut vm = Vm::new(Limits { transient_reset: 4, ..Limits::default() }, &[]);
+    let mut vm = Vm::new(
+        Limits {
+            persistent: 100,
+            ..Limits::default()
+        },
+        &[],
+    );
+    assert!(matches!(
+        vm.load(server, &mut host),
+        Err(LoadError::Memory { free: 100, .. })
+    ));
+    let mut vm = Vm::new(
+        Limits {
+            transient_reset: 4,
+            ..Limits::default()
+        },
+        &[],
+    );
     vm.load(server, &mut host).unwrap();
     vm.load(client, &mut host).unwrap();
-    let (outcome, instance) = vm.install(&CLIENT, &CLIENT, &params(&CLIENT), &mut host).unwrap();
+    let (outcome, instance) = vm
+        .install(&CLIENT, &CLIENT, &params(&CLIENT), &mut host)
+        .unwrap();
     assert_eq!(instance, None);
-    assert!(matches!(outcome, Outcome::Uncaught { reason: system::NO_TRANSIENT_SPACE, .. }));
+    assert!(matches!(
+        outcome,
+        Outcome::Uncaught {
+            reason: system::NO_TRANSIENT_SPACE,
+            ..
+        }
+    ));
     assert!(vm.instances().is_empty());
 }
 
@@ -154,29 +183,49 @@ fn imports_must_be_on_the_card() {
     let mut host = Host::default();
     let mut vm = Vm::new(Limits::default(), &[]);
     let missing = vm.load(client, &mut host).unwrap_err();
-    assert!(missing.to_string().contains("F01122334401 1.0: the card does not have"), "{missing}");
+    assert!(
+        missing
+            .to_string()
+            .contains("F01122334401 1.0: the card does not have"),
+        "{missing}"
+    );
     let toolkit = hex::decode("A0000000090005FFFFFFFF8912000000").unwrap();
     let mut vm = Vm::new(Limits::default(), &[toolkit]);
     vm.load(server, &mut host).unwrap();
     let missing = vm.load(client, &mut host).unwrap_err();
     assert!(missing.to_string().contains("uicc.toolkit"), "{missing}");
-    assert!(matches!(vm.load(server, &mut host), Err(LoadError::Exists(_))));
+    assert!(matches!(
+        vm.load(server, &mut host),
+        Err(LoadError::Exists(_))
+    ));
 }
 
 #[test]
 fn packages_and_instances_are_deleted_in_order() {
     let (mut card, mut host) = Card::new();
     let package = |vm: &Vm, aid: &[u8]| vm.package_by_aid(aid).unwrap();
-    let (server, client) = (package(&card.vm, &SERVER_PACKAGE), package(&card.vm, &CLIENT_PACKAGE));
+    let (server, client) = (
+        package(&card.vm, &SERVER_PACKAGE),
+        package(&card.vm, &CLIENT_PACKAGE),
+    );
     let nvm = &mut host.nvm;
-    assert!(matches!(card.vm.delete_package(client, nvm), Err(DeleteError::InUse(_))));
+    assert!(matches!(
+        card.vm.delete_package(client, nvm),
+        Err(DeleteError::InUse(_))
+    ));
     card.vm.delete_instance(card.client, nvm).unwrap();
-    assert!(matches!(card.vm.delete_package(server, nvm), Err(DeleteError::InUse(_))));
+    assert!(matches!(
+        card.vm.delete_package(server, nvm),
+        Err(DeleteError::InUse(_))
+    ));
     card.vm.delete_instance(card.server, nvm).unwrap();
     card.vm.delete_package(client, nvm).unwrap();
     card.vm.delete_package(server, nvm).unwrap();
     assert_eq!(card.vm.memory().persistent, 0);
-    assert_eq!(card.vm.delete_package(server, nvm), Err(DeleteError::NotFound));
+    assert_eq!(
+        card.vm.delete_package(server, nvm),
+        Err(DeleteError::NotFound)
+    );
 }
 
 #[test]
