@@ -30,8 +30,8 @@ pub const UNREADABLE_EIM_ID: &str = "";
 pub const NOT_SUPPORTED: applet_model::status::Sw =
     applet_model::status::Sw::REFERENCED_DATA_NOT_FOUND;
 
-/// Where `sizeOverflow(15)` stands in the order of checks: after eimId, signature, EID and counter, because it is
-/// a signed error, and an eUICC must know whom it answers.
+/// Whether `sizeOverflow(15)` comes after the checks of EID and counter (true) or before them (false). In either case
+/// eimId and signature come first: it is a signed error, and an eUICC must know whom it answers.
 pub const SIZE_IS_CHECKED_LAST: bool = true;
 
 /// Whether a `counterValue` that updateEim gives to the very eIM whose package is being executed stands (true), or is
@@ -55,7 +55,7 @@ pub const GET_PROFILES_INFO_TAGS: &[u32] = &[
     0x5A, 0x4F, 0x9F70, 0x90, 0x91, 0x92, 0x93, 0x94, 0x95, 0x9F7B, 0x9F26, 0x9F67,
 ];
 
-/// `euiccConfiguration` in the SELECT response (E1): ipaeSupported and enabledProfile are both always
-/// shown as supported; one vendor's card answers C0 (5.9.1 of SGP.22 has no such template). Bit 1 is read here
-/// as "a profile is enabled", so it follows the state.
+/// Whether `enabledProfile(1)` in the SELECT response (`euiccConfiguration`, E1) follows the state: read here as "a
+/// profile is enabled". One vendor's card answers C0 with a profile enabled; what it answers without one isn't
+/// known (SGP.32 5.9.2). With false the bit is never set.
 pub const FCI_SHOWS_ENABLED_PROFILE: bool = true;

@@ -1,5 +1,6 @@
 //! The eUICC's identifier.
 
+use applet_model::sgp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -124,6 +125,12 @@ impl FromStr for Eid {
         let eid = parse_digits(text)?;
         eid.check()?;
         Ok(eid)
+    }
+}
+
+impl From<Eid> for sgp::Eid {
+    fn from(eid: Eid) -> Self {
+        sgp::Eid(eid.0)
     }
 }
 

@@ -1,7 +1,9 @@
 //! LoadEuiccPackage: verification, execution in order, the signed result (SGP.32 2.11, 3.3.1, 5.9.1).
 
 use super::Euicc;
-use super::choices::{TERMINATED_AFTER_FAILURE, UNREADABLE_EIM_ID, UPDATED_COUNTER_STANDS};
+use super::choices::{
+    SIZE_IS_CHECKED_LAST, TERMINATED_AFTER_FAILURE, UNREADABLE_EIM_ID, UPDATED_COUNTER_STANDS,
+};
 use super::es10::{Function, Refusal};
 use super::profile::Event;
 use super::psmo::Marks;
@@ -132,13 +134,16 @@ impl Euicc {
         if !genuine {
             return unsigned_error(&package.eim_id, transaction, eim.token);
         }
-        let refused = if package.eid_value.0 != *self.eid.as_bytes() {
+        let too_large = command.len() > self.limits().package;
+        let refused = if too_large && !SIZE_IS_CHECKED_LAST {
+            Some(EuiccPackageErrorCode::SizeOverflow)
+        } else if package.eid_value.0 != *self.eid.as_bytes() {
             Some(EuiccPackageErrorCode::InvalidEid)
         } else if package.counter_value > self.limits().counter {
             Some(EuiccPackageErrorCode::CounterValueOutOfRange)
         } else if package.counter_value <= eim.counter {
             Some(EuiccPackageErrorCode::ReplayError)
-        } else if command.len() > self.limits().package {
+        } else if too_large {
             Some(EuiccPackageErrorCode::SizeOverflow)
         } else {
             None

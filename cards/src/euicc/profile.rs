@@ -1,7 +1,7 @@
 //! A profile as the ISD-R knows it: its metadata, state and policy.
 
 use super::hexbytes;
-use applet_model::tlv;
+use applet_model::{sgp, tlv};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -44,6 +44,18 @@ impl Iccid {
     /// The ten bytes of the data object.
     pub fn as_bytes(&self) -> &[u8; 10] {
         &self.0
+    }
+}
+
+impl From<sgp::Iccid> for Iccid {
+    fn from(iccid: sgp::Iccid) -> Self {
+        Iccid(iccid.0)
+    }
+}
+
+impl From<Iccid> for sgp::Iccid {
+    fn from(iccid: Iccid) -> Self {
+        sgp::Iccid(iccid.0)
     }
 }
 

@@ -43,7 +43,7 @@ impl Marks {
 }
 
 fn own(iccid: &sgp::Iccid) -> Iccid {
-    Iccid::from_bytes(iccid.0)
+    Iccid::from(*iccid)
 }
 
 impl Euicc {
