@@ -1,6 +1,8 @@
 //! Drives cards, real and virtual: readers, terminal, personalization, lab eIM, reports. Holds the ipae binary.
 
-pub mod eim;
 pub mod exit;
+pub mod journal;
+pub mod order;
+pub mod personalize;
 pub mod terminal;
 pub mod transport;

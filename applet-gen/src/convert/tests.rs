@@ -1,6 +1,5 @@
 //! Sources in `testdata/java`, through javac and the converter.
 
 mod bad;
-mod differential;
 mod good;
 mod harness;

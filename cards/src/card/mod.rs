@@ -12,8 +12,6 @@ mod rng;
 mod run;
 mod select;
 mod snapshot;
-#[cfg(test)]
-mod tests;
 mod uicc;
 mod world;
 

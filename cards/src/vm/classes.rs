@@ -46,8 +46,7 @@ impl Vm {
 
     /// True if an instance of `class` is an instance of `target`.
     pub(crate) fn assignable(&self, class: ClassRef, target: ClassRef) -> bool {
-        class == target
-            || Api::get().object == Some(target)
+        Api::get().class_named("java/lang/Object") == Some(target)
             || self
                 .line(class)
                 .any(|c| c == target || self.has_interface(c, target))

@@ -5,7 +5,9 @@
 
 use super::{CardLink, LinkError};
 use applet_model::apdu::{Command, Response};
-use pcsc::{Card, Context, Disposition, Error, Protocol, Protocols, Scope, ShareMode};
+use pcsc::{
+    Card, Context, Disposition, Error, Protocol, Protocols, ReaderState, Scope, ShareMode, State,
+};
 use std::ffi::CString;
 
 /// A card in a reader, held exclusively.
@@ -100,6 +102,37 @@ pub fn choose(available: &[String], wanted: &str) -> Result<usize, LinkError> {
                 .collect(),
         }),
     }
+}
+
+/// Waits until the card in a reader was taken out and another put in.
+///
+/// # Errors
+/// [`LinkError`]: no service, no such reader.
+pub fn wait_for_change(wanted: &str) -> Result<(), LinkError> {
+    let context = context()?;
+    let names = names(&context)?;
+    let readable: Vec<String> = names
+        .iter()
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    let i = choose(&readable, wanted)?;
+    let (Some(name), Some(reader)) = (names.get(i), readable.get(i)) else {
+        return Err(LinkError::NoReader);
+    };
+    for awaited in [State::EMPTY, State::PRESENT] {
+        let mut states = [ReaderState::new(name.clone(), State::UNAWARE)];
+        loop {
+            context
+                .get_status_change(None, &mut states)
+                .map_err(|e| error(reader, e))?;
+            let [state] = &mut states;
+            if state.event_state().contains(awaited) && !state.event_state().contains(State::MUTE) {
+                break;
+            }
+            state.sync_current_state();
+        }
+    }
+    Ok(())
 }
 
 impl PcscLink {

@@ -1,0 +1,86 @@
+//! The columns of an order: the one table of them.
+
+use applet_model::config::ITEMS;
+
+/// A column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Name in the header line.
+    pub name: &'static str,
+    /// Whether every order has it.
+    pub required: bool,
+    /// What stands in it.
+    pub doc: &'static str,
+}
+
+const fn required(name: &'static str, doc: &'static str) -> Column {
+    Column {
+        name,
+        required: true,
+        doc,
+    }
+}
+
+const fn optional(name: &'static str, doc: &'static str) -> Column {
+    Column {
+        name,
+        required: false,
+        doc,
+    }
+}
+
+/// The columns, except those of the applet's configuration, which have the names of
+/// [`applet_model::config::ITEMS`] and are all optional (an empty cell: the default).
+pub const COLUMNS: &[Column] = &[
+    required("eid", "EID of the card: 32 digits with valid check digits"),
+    optional(
+        "iccids",
+        "ICCIDs of the profiles on the card, separated by spaces; compared with the card",
+    ),
+    optional(
+        "key_set",
+        "name of a key set in the key file; `test` is the definition's public test keys",
+    ),
+    optional(
+        "kvn",
+        "key version number of the card's SCP03 key set, two hexadecimal digits",
+    ),
+    optional(
+        "key_enc",
+        "Key-ENC in hex; only for tests: keys belong into a key file",
+    ),
+    optional("key_mac", "Key-MAC in hex"),
+    optional("key_dek", "Key-DEK in hex"),
+    required("eim_id", "identifier of the first eIM (eimId)"),
+    optional("eim_id_type", "`fqdn`, `oid` or `proprietary`; empty: fqdn"),
+    required(
+        "eim_fqdn",
+        "address of the first eIM (eimFqdn), without a scheme",
+    ),
+    required(
+        "eim_public_key",
+        "the eIM's public key or certificate: a PEM or DER file, or hex of a SubjectPublicKeyInfo or of a P-256 point",
+    ),
+    optional(
+        "eim_counter",
+        "first counter value (counterValue); empty: 0",
+    ),
+    optional(
+        "eim_token",
+        "`yes` asks the eUICC for an association token; empty: no",
+    ),
+    optional(
+        "eim_ci_pk_id",
+        "CI public key identifier in hex (euiccCiPKId)",
+    ),
+];
+
+/// True for a column of the applet's configuration.
+pub(super) fn is_config(name: &str) -> bool {
+    ITEMS.iter().any(|item| item.name == name)
+}
+
+/// Every name that a header may have.
+pub(super) fn is_known(name: &str) -> bool {
+    COLUMNS.iter().any(|column| column.name == name) || is_config(name)
+}

@@ -1,0 +1,378 @@
+//! One card of an order.
+
+use super::columns::is_config;
+use super::digits::iccid_check_digit_fits;
+use super::error::OrderFault;
+use super::keys::{self, KeySet, KeyStore};
+use super::public_key;
+use super::table::Cells;
+use applet_model::config::{Config, Form, ITEMS};
+use applet_model::sgp::eim_config::{
+    EimConfigurationData, EimIdType, EimSupportedProtocol, PublicKeyData,
+};
+use applet_model::sgp::{Eid, Iccid, KeyId};
+use cards::definition::Definition;
+use std::path::Path;
+
+/// A card to personalize.
+pub struct OrderRow {
+    /// Line in the order.
+    pub line: usize,
+    /// The card.
+    pub eid: Eid,
+    /// ICCIDs of its profiles, if the order states them.
+    pub iccids: Vec<Iccid>,
+    /// The card's SCP03 keys.
+    pub keys: KeySet,
+    /// Its first eIM.
+    pub eim: Eim,
+    /// The applet's configuration.
+    pub config: Config,
+    pub(super) eid_column: usize,
+    pub(super) iccids_column: usize,
+    pub(super) keys_column: usize,
+}
+
+/// The first eIM of a card.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Eim {
+    /// eimId.
+    pub id: String,
+    /// What the identifier is.
+    pub id_type: EimIdType,
+    /// eimFqdn.
+    pub fqdn: String,
+    /// The key that the eUICC verifies packages with.
+    pub public_key: PublicKeyData,
+    /// First counter value.
+    pub counter: u64,
+    /// Ask for an association token.
+    pub token: bool,
+    /// CI public key identifier.
+    pub ci_pk_id: Option<KeyId>,
+}
+
+impl Eim {
+    /// The entry for AddInitialEim (SGP.32 5.9.4).
+    pub fn configuration(&self) -> EimConfigurationData {
+        EimConfigurationData {
+            eim_fqdn: Some(self.fqdn.clone()),
+            eim_id_type: Some(self.id_type),
+            counter_value: Some(self.counter),
+            association_token: self.token.then_some(-1),
+            eim_public_key_data: Some(self.public_key.clone()),
+            eim_supported_protocol: Some(EimSupportedProtocol::of(&[
+                EimSupportedProtocol::EIM_RETRIEVE_HTTPS,
+            ])),
+            euicc_ci_pk_id: self.ci_pk_id.clone(),
+            ..EimConfigurationData::new(self.id.clone())
+        }
+    }
+
+    /// The public key's point, uncompressed, for comparing.
+    pub(crate) fn point(&self) -> Option<Vec<u8>> {
+        public_key::point(&self.public_key)
+    }
+}
+
+/// The same for an entry that a card shows.
+pub(crate) fn point_of(entry: &EimConfigurationData) -> Option<Vec<u8>> {
+    public_key::point(entry.eim_public_key_data.as_ref()?)
+}
+
+/// Reads cells of one row; every fault goes into the list.
+struct Row<'a> {
+    cells: &'a Cells,
+    faults: &'a mut Vec<OrderFault>,
+}
+
+impl Row<'_> {
+    fn fault(&mut self, name: &str, message: impl std::fmt::Display) {
+        let (column, _) = self.cells.get(name);
+        self.faults.push(OrderFault::at(
+            self.cells.line,
+            column,
+            format!("{name}: {message}"),
+        ));
+    }
+
+    /// The value of a cell that `read` understands; a fault and `None` otherwise.
+    fn value<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let (_, text) = self.cells.get(name);
+        match read(text) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.fault(name, message);
+                None
+            }
+        }
+    }
+}
+
+fn not_empty(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("must not be empty".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
+impl OrderRow {
+    /// Reads a row; `None` if it has a fault.
+    pub(super) fn read(
+        cells: &Cells,
+        directory: &Path,
+        definition: &Definition,
+        store: &KeyStore,
+        faults: &mut Vec<OrderFault>,
+    ) -> Option<Self> {
+        let before = faults.len();
+        let mut row = Row { cells, faults };
+        let eid = row.value("eid", |text| {
+            let eid: Eid = text.parse().map_err(|e| format!("{e}"))?;
+            match eid.check_digits_fit() {
+                true => Ok(eid),
+                false => Err(format!(
+                    "{text}: the check digits (the last two) do not fit"
+                )),
+            }
+        });
+        let iccids = row.value("iccids", |text| {
+            text.split_whitespace()
+                .map(|iccid| {
+                    let read: Iccid = iccid.parse().map_err(|e| format!("{e}"))?;
+                    match iccid_check_digit_fits(iccid) {
+                        true => Ok(read),
+                        false => Err(format!(
+                            "{iccid}: the check digit (the last one) does not fit"
+                        )),
+                    }
+                })
+                .collect::<Result<Vec<Iccid>, String>>()
+        });
+        let keys = read_keys(&mut row, definition, store);
+        let eim = read_eim(&mut row, directory);
+        let config = read_config(&mut row);
+        if faults.len() > before {
+            return None;
+        }
+        Some(OrderRow {
+            line: cells.line,
+            eid: eid?,
+            iccids: iccids?,
+            keys: keys?,
+            eim: eim?,
+            config,
+            eid_column: cells.get("eid").0,
+            iccids_column: cells.get("iccids").0,
+            keys_column: cells.place(&["key_set", "key_enc"]),
+        })
+    }
+}
+
+fn read_keys(row: &mut Row<'_>, definition: &Definition, store: &KeyStore) -> Option<KeySet> {
+    let kvn = row.value("kvn", |text| match text {
+        "" => Ok(None),
+        text => match u8::from_str_radix(text, 16) {
+            Ok(kvn @ 0x01..=0x7F) => Ok(Some(kvn)),
+            _ => Err(format!(
+                "{text:?} is no key version: two hexadecimal digits, 01 to 7F"
+            )),
+        },
+    })?;
+    let (_, name) = row.cells.get("key_set");
+    let clear = ["key_enc", "key_mac", "key_dek"].map(|name| row.cells.get(name).1);
+    let given = clear.iter().filter(|text| !text.is_empty()).count();
+    let found = match (name, given) {
+        ("", 0) => {
+            row.fault(
+                "key_set",
+                "must not be empty, or the three keys must be given",
+            );
+            return None;
+        }
+        (name, 0) => store
+            .find(name, kvn, definition)
+            .map_err(|e| ("key_set", e.to_string())),
+        ("", 3) => {
+            let [enc, mac, dek] = clear;
+            let kvn = kvn.unwrap_or(definition.isd.scp03.kvn);
+            keys::key_set("in the order", kvn, enc, mac, dek).map_err(|e| {
+                let column = match &e {
+                    keys::KeyError::Key { key: "mac", .. } => "key_mac",
+                    keys::KeyError::Key { key: "dek", .. } => "key_dek",
+                    _ => "key_enc",
+                };
+                (column, e.to_string())
+            })
+        }
+        ("", _) => Err((
+            "key_enc",
+            "key_enc, key_mac and key_dek are all needed".to_owned(),
+        )),
+        _ => Err((
+            "key_set",
+            "either a key set's name or the keys, not both".to_owned(),
+        )),
+    };
+    let set = match found {
+        Ok(set) => set,
+        Err((column, message)) => {
+            row.fault(column, message);
+            return None;
+        }
+    };
+    let (length, wanted) = (
+        set.keys.enc.length(),
+        usize::from(definition.isd.scp03.key_length),
+    );
+    if length != wanted {
+        let column = if given > 0 { "key_enc" } else { "key_set" };
+        row.fault(
+            column,
+            format!("the keys have {length} bytes, cards of this definition have keys of {wanted}"),
+        );
+        return None;
+    }
+    Some(set)
+}
+
+fn read_eim(row: &mut Row<'_>, directory: &Path) -> Option<Eim> {
+    let id = row.value("eim_id", not_empty);
+    let id_type = row.value("eim_id_type", |text| match text {
+        "" | "fqdn" => Ok(EimIdType::EimIdTypeFqdn),
+        "oid" => Ok(EimIdType::EimIdTypeOid),
+        "proprietary" => Ok(EimIdType::EimIdTypeProprietary),
+        other => Err(format!("{other:?}: fqdn, oid or proprietary is expected")),
+    });
+    let fqdn = row.value("eim_fqdn", |text| {
+        let most = applet_model::machine::layout::FQDN_MAX;
+        let fqdn = not_empty(text)?;
+        if fqdn.contains("://") || fqdn.contains('/') {
+            return Err(format!(
+                "{fqdn:?}: a host name is expected, without scheme and path"
+            ));
+        }
+        match fqdn.len() {
+            n if n > most => Err(format!("{n} characters, the applet takes {most}")),
+            _ => Ok(fqdn),
+        }
+    });
+    let public_key = row.value("eim_public_key", |text| {
+        public_key::read(&not_empty(text)?, directory)
+    });
+    let counter = row.value("eim_counter", |text| match text {
+        "" => Ok(0),
+        text => text
+            .parse::<u64>()
+            .ok()
+            .filter(|n| *n <= 0x7F_FFFF)
+            .ok_or_else(|| format!("{text:?}: a number of 0 to 8388607 is expected")),
+    });
+    let token = row.value("eim_token", |text| match text {
+        "" | "no" => Ok(false),
+        "yes" => Ok(true),
+        other => Err(format!("{other:?}: yes or no is expected")),
+    });
+    let ci_pk_id = row.value("eim_ci_pk_id", |text| match text {
+        "" => Ok(None),
+        text => hex::decode(text)
+            .ok()
+            .and_then(KeyId::new)
+            .map(Some)
+            .ok_or_else(|| {
+                format!("{text:?}: hexadecimal digits of a key identifier are expected")
+            }),
+    });
+    Some(Eim {
+        id: id?,
+        id_type: id_type?,
+        fqdn: fqdn?,
+        public_key: public_key?,
+        counter: counter?,
+        token: token?,
+        ci_pk_id: ci_pk_id?,
+    })
+}
+
+/// The applet's configuration: the default, with the cells that aren't empty.
+fn read_config(row: &mut Row<'_>) -> Config {
+    let mut value = serde_json::to_value(Config::default()).unwrap_or_default();
+    for item in ITEMS {
+        let (_, text) = row.cells.get(item.name);
+        if text.is_empty() || !is_config(item.name) {
+            continue;
+        }
+        let text = text.to_owned();
+        let read = row.value(item.name, |_| match (item.form, item.name) {
+            (Form::Number, _) => text
+                .parse::<u16>()
+                .ok()
+                .filter(|n| (item.least..=item.most).contains(n))
+                .map(serde_json::Value::from)
+                .ok_or_else(|| {
+                    format!(
+                        "{text:?}: a number of {} to {} is expected ({})",
+                        item.least, item.most, item.doc
+                    )
+                }),
+            (_, "address") => text
+                .parse::<std::net::Ipv4Addr>()
+                .map(|address| serde_json::json!(address.octets()))
+                .map_err(|_| format!("{text:?}: an IPv4 address is expected")),
+            (_, "apn") => apn(&text, item.len.into()).map(|apn| serde_json::json!(apn)),
+            _ => hex::decode(&text)
+                .ok()
+                .filter(|bytes| bytes.len() >= item.least.into() && bytes.len() <= item.len.into())
+                .map(|bytes| serde_json::json!(bytes))
+                .ok_or_else(|| {
+                    format!(
+                        "{text:?}: {} to {} bytes in hex are expected ({})",
+                        item.least, item.len, item.doc
+                    )
+                }),
+        });
+        if let (Some(read), Some(object)) = (read, value.as_object_mut()) {
+            object.insert(item.name.to_owned(), read);
+        }
+    }
+    match serde_json::from_value::<Config>(value) {
+        Ok(config) => {
+            for problem in config.problems() {
+                row.faults.push(OrderFault::at(row.cells.line, 1, problem));
+            }
+            config
+        }
+        Err(e) => {
+            row.faults.push(OrderFault::at(
+                row.cells.line,
+                1,
+                format!("configuration: {e}"),
+            ));
+            Config::default()
+        }
+    }
+}
+
+/// A Network Access Name as ETSI TS 102 223 8.70 codes it: labels, each with its length.
+fn apn(text: &str, most: usize) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    for label in text.split('.') {
+        let fits = (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !fits {
+            return Err(format!(
+                "{text:?}: labels of letters, digits and hyphens, separated by dots, are expected"
+            ));
+        }
+        out.push(label.len() as u8);
+        out.extend(label.bytes());
+    }
+    match out.len() {
+        n if n > most => Err(format!(
+            "{text:?}: coded it has {n} bytes, the applet takes {most}"
+        )),
+        _ => Ok(out),
+    }
+}

@@ -1,0 +1,170 @@
+//! Whole orders: sound ones, and every fault with its place.
+
+use super::*;
+use crate::exit::{self, ExitCode};
+use proptest::prelude::*;
+
+/// The point of RFC 6979 A.2.5's P-256 key.
+const POINT: &str = "0460FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB67903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F5177A3C294D4462299";
+
+fn options() -> SampleOptions {
+    SampleOptions {
+        count: 3,
+        eim_public_key: POINT.to_owned(),
+        ..SampleOptions::default()
+    }
+}
+
+fn parse(text: &str, definition: &str) -> Result<Order, OrderError> {
+    let definition = Definition::shipped(definition).unwrap();
+    Order::parse(
+        text,
+        Path::new("order.csv"),
+        Path::new("."),
+        &definition,
+        &KeyStore::default(),
+    )
+}
+
+fn faults(text: &str) -> Vec<String> {
+    match parse(text, "virtual-lab") {
+        Err(OrderError::Faults { faults, .. }) => faults.iter().map(ToString::to_string).collect(),
+        other => panic!("{:?}", other.err()),
+    }
+}
+
+#[test]
+fn a_sample_is_a_sound_order() {
+    let order = parse(&sample(&options()), "virtual-lab").unwrap();
+    assert_eq!(order.rows.len(), 3);
+    assert_eq!(order.rows[0].line, 3);
+    assert_eq!(order.rows[2].keys.kvn, 0x30);
+    assert!(order.row(&order.rows[1].eid.to_string()).is_some());
+    let entry = order.rows[0].eim.configuration();
+    assert_eq!(entry.eim_fqdn.as_deref(), Some("eim.lab.example"));
+    assert_eq!(
+        order.rows[0].eim.point().unwrap(),
+        hex::decode(POINT).unwrap()
+    );
+}
+
+#[test]
+fn every_fault_is_listed_with_line_and_column() {
+    let eid = |n: u32| eid_with_check_digits(&format!("89049032{n:022}")).unwrap();
+    let text = format!(
+        "eid,iccids,key_set,eim_id,eim_fqdn,eim_public_key,poll_minutes\n\
+         {},,test,e,e.example,{POINT},60\n\
+         {},,test,e,e.example,{POINT},60\n\
+         89049032000000000000000000000099,,test,e,e.example,{POINT},60\n\
+         {},89445310150011013679,test,e,e.example,{POINT},60\n\
+         {},,other,e,https://e.example/x,04AA,0\n\
+         {},,test,,e.example,nowhere.pem\n",
+        eid(1),
+        eid(1),
+        eid(2),
+        eid(3),
+        eid(4),
+    );
+    let faults = faults(&text);
+    let expect = [
+        ("3:1: eid:", "stands in line 2 already"),
+        ("4:1: eid:", "check digits"),
+        ("5:34: iccids:", "check digit"),
+        ("6:35: key_set:", "no key set \"other\""),
+        ("6:43: eim_fqdn:", "without scheme"),
+        ("6:63: eim_public_key:", "neither a SubjectPublicKeyInfo"),
+        ("6:68: poll_minutes:", "1 to 1439"),
+        ("7:1:", "6 fields, the header has 7"),
+    ];
+    assert_eq!(faults.len(), expect.len(), "{faults:#?}");
+    for (fault, (place, words)) in faults.iter().zip(expect) {
+        assert!(
+            fault.starts_with(place) && fault.contains(words),
+            "{fault} <> {place} {words}"
+        );
+    }
+}
+
+#[test]
+fn headers_are_checked_first() {
+    let found = faults("eid,colour,eim_id,eid\n");
+    assert!(
+        found.iter().any(|f| f == "1:5: unknown column \"colour\""),
+        "{found:?}"
+    );
+    assert!(found.iter().any(|f| f.contains("eid stands twice")));
+    assert!(
+        found
+            .iter()
+            .any(|f| f.contains("column eim_fqdn is missing"))
+    );
+    assert!(faults("")[0].contains("empty"));
+    let header = sample(&SampleOptions {
+        count: 0,
+        ..options()
+    });
+    assert!(faults(&header)[0].contains("no cards"));
+}
+
+#[test]
+fn key_lengths_are_checked_and_keys_stay_out_of_messages() {
+    let row = |enc: &str| {
+        format!(
+            "eid,key_enc,key_mac,key_dek,eim_id,eim_fqdn,eim_public_key\n{},{enc},{},{},e,e.example,{POINT}\n",
+            eid_with_check_digits(&format!("89049032{:022}", 7)).unwrap(),
+            "AB".repeat(16),
+            "CD".repeat(16),
+        )
+    };
+    assert!(parse(&row(&"12".repeat(16)), "virtual-lab").is_ok());
+    for bad in ["12".repeat(15), "XY".repeat(16), "12".repeat(24)] {
+        let found = faults(&row(&bad));
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0].starts_with("2:34: key_enc:") || found[0].contains("key_mac"),
+            "{found:?}"
+        );
+        assert!(
+            !found[0].contains(&bad) && !found[0].contains("ABAB"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn test_keys_are_refused_on_production_cards() {
+    let text = sample(&options()).replace(",test,", ",,");
+    let header = text.replace("key_set,", "key_enc,key_mac,key_dek,");
+    let keys = "404142434445464748494A4B4C4D4E4F";
+    let text = header.replace(",,,30,", &format!(",,{keys},{keys},{keys},30,"));
+    let error = parse(&text, "virtual-production").err().unwrap();
+    assert_eq!(error.exit(), exit::TEST_KEYS);
+    assert!(error.to_string().contains("for production"));
+    assert!(parse(&text, "virtual-lab").is_ok());
+}
+
+#[test]
+fn spreadsheets_are_understood() {
+    let text = sample(&options());
+    let body: String = text
+        .lines()
+        .skip(1)
+        .map(|line| format!("{}\r\n", line.replace(',', ";")))
+        .collect();
+    assert_eq!(
+        parse(&format!("\u{FEFF}{body}"), "virtual-lab")
+            .unwrap()
+            .rows
+            .len(),
+        3
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_text_panics(text in "\\PC{0,200}", tail in "[a-z0-9,;\"\n]{0,120}") {
+        let _ = parse(&text, "virtual-lab");
+        let _ = parse(&format!("eid,eim_id,eim_fqdn,eim_public_key\n{tail}"), "virtual-lab");
+    }
+}

@@ -1,0 +1,439 @@
+//! One card, step by step.
+
+use super::applet::Applet;
+use super::error::PersonalizeError;
+use super::es10::Es10;
+use super::isd::Isd;
+use super::output::{AppletReceipt, EimReceipt, KeySetReceipt, Receipt, write_receipt};
+use super::{Event, Job, Observer, Options, emit};
+use crate::journal::{Progress, Step};
+use crate::order::{Eim, point_of};
+use crate::transport::{CardLink, Counted, exchange};
+use applet_gen::gp::command::{self, Install, StatusKind};
+use applet_gen::gp::load::load_commands;
+use applet_gen::gp::registry::{RegistryEntry, parse_card_resources};
+use applet_model::apdu::Command;
+use applet_model::commands::{
+    CLA, INS_GET_DATA, INS_STORE_DATA, OBJECT_CLASS, OBJECT_CONFIG, OBJECT_VERSION,
+};
+use applet_model::config::{Config, Form, ITEMS};
+use applet_model::machine::layout::reg;
+use applet_model::sgp::eim_config::EimConfigurationData;
+use applet_model::status::Sw;
+use applet_model::tlv;
+use cards::definition::Definition;
+
+/// Who a card is.
+pub(super) struct Identity {
+    /// EID, 32 digits.
+    pub eid: String,
+    /// Answer to reset.
+    pub atr: Vec<u8>,
+    /// Card production life cycle data; empty if the card has none.
+    pub cplc: Vec<u8>,
+}
+
+/// The card's connection, counted.
+pub(super) type Link = Counted<Box<dyn CardLink>>;
+
+/// Resets the card and asks who it is. Changes nothing on it.
+pub(super) fn identify(
+    link: &mut Link,
+    definition: &Definition,
+) -> Result<Identity, PersonalizeError> {
+    let atr = link.reset()?;
+    let mut es10 = Es10::open(link, definition)?;
+    let eid = es10.eid()?;
+    es10.close()?;
+    let mut isd = Isd::select(link, definition)?;
+    // Not every card has them, and none needs them.
+    let cplc = isd.exchange(&command::get_data(command::TAG_CPLC))?;
+    let cplc = if cplc.sw == Sw::OK {
+        cplc.data
+    } else {
+        Vec::new()
+    };
+    Ok(Identity { eid, atr, cplc })
+}
+
+/// A card at work: the job, and where to report to.
+struct Work<'a, 'o> {
+    job: &'a Job<'a>,
+    eid: String,
+    observer: &'a mut Observer<'o>,
+}
+
+impl Work<'_, '_> {
+    /// Runs a step: journal before, journal after, its error marked with the step.
+    fn step<T>(
+        &mut self,
+        step: Step,
+        body: impl FnOnce(&mut Self) -> Result<(T, String), PersonalizeError>,
+    ) -> Result<T, PersonalizeError> {
+        self.job.journal.begin_step(&self.eid, step)?;
+        emit(self.observer, Event::StepBegun(step))?;
+        let (value, detail) = body(self).map_err(|error| match error {
+            error if error.stops_run() => error,
+            error => PersonalizeError::In {
+                step,
+                source: Box::new(error),
+            },
+        })?;
+        self.job.journal.end_step(&self.eid, step, &detail)?;
+        emit(self.observer, Event::StepEnded(step, detail))?;
+        Ok(value)
+    }
+
+    fn progress(&self, step: Step) -> Result<Progress, PersonalizeError> {
+        Ok(self.job.journal.progress(&self.eid, step)?)
+    }
+}
+
+/// Takes a card through all steps and writes its receipt.
+pub(super) fn personalize(
+    job: &Job<'_>,
+    identity: Identity,
+    link: &mut Link,
+    options: &mut Options,
+    observer: &mut Observer<'_>,
+) -> Result<(), PersonalizeError> {
+    let row = job.row;
+    let mut work = Work {
+        job,
+        eid: row.eid.to_string(),
+        observer,
+    };
+    work.step(Step::Identify, |work| {
+        if identity.eid != work.eid {
+            return Err(PersonalizeError::Identity {
+                what: "EID",
+                expected: work.eid.clone(),
+                found: identity.eid.clone(),
+            });
+        }
+        Ok(((), format!("EID {}", identity.eid)))
+    })?;
+    let mut isd = Isd::select(link, job.definition)?;
+    work.step(Step::Authenticate, |work| {
+        isd.authenticate(&row.keys, job.definition, options, work.observer)?;
+        Ok((
+            (),
+            format!("key set {}, version {:02X}", row.keys.name, row.keys.kvn),
+        ))
+    })?;
+    let there = work.step(Step::Check, |work| check(work, &mut isd))?;
+    work.step(Step::Load, |work| load(work, &mut isd, there))?;
+    work.step(Step::Install, |work| install(work, &mut isd))?;
+    let configured = work.progress(Step::Configure)? == Progress::Ended;
+    work.step(Step::Configure, |_| {
+        if configured {
+            return Ok(((), "stored by an earlier run".to_owned()));
+        }
+        configure(job.applet, &row.config, &mut isd)
+    })?;
+    let token = work.step(Step::AddEim, |work| add_eim(work, link))?;
+    if let Some(token) = token {
+        job.journal.set_token(&work.eid, token)?;
+    }
+    let (version, entry) = work.step(Step::Verify, |_| verify(job, link))?;
+    let record = job.journal.card(&work.eid)?;
+    let finished = (options.clock)();
+    let receipt = Receipt {
+        format: 1,
+        eid: work.eid.clone(),
+        iccids: row.iccids.iter().map(ToString::to_string).collect(),
+        line: row.line,
+        order: job.order_digest.to_owned(),
+        card: format!("{} {}", job.definition.eum, job.definition.product),
+        atr: hex::encode_upper(&identity.atr),
+        cplc: hex::encode_upper(&identity.cplc),
+        key_set: KeySetReceipt {
+            name: row.keys.name.clone(),
+            kvn: format!("{:02X}", row.keys.kvn),
+            check_values: row.keys.keys.check_values().map(hex::encode_upper),
+        },
+        applet: AppletReceipt {
+            cap: job.applet.digest.clone(),
+            package: hex::encode_upper(&job.applet.package),
+            instance: hex::encode_upper(&job.applet.instance),
+            version: hex::encode_upper(&version),
+        },
+        eim: EimReceipt {
+            id: entry.eim_id.clone(),
+            fqdn: entry.eim_fqdn.clone().unwrap_or_default(),
+            public_key: point_of(&entry).map(hex::encode_upper).unwrap_or_default(),
+            association_token: token.or_else(|| record.as_ref()?.token),
+        },
+        configuration: row.config.clone(),
+        attempts: record.map_or(1, |record| record.attempts),
+        traffic: link.traffic,
+        finished: finished.clone(),
+    };
+    // The receipt first: a card that the journal calls done has one.
+    write_receipt(&options.out, &receipt)?;
+    job.journal.finish_card(&work.eid, &finished)?;
+    Ok(())
+}
+
+/// The package's entry in the registry.
+fn package(isd: &mut Isd<'_>, applet: &Applet) -> Result<Option<RegistryEntry>, PersonalizeError> {
+    let files = match isd.status(StatusKind::LoadFilesAndModules) {
+        // Cards without the list of modules have the one without.
+        Err(PersonalizeError::Refused { .. }) => isd.status(StatusKind::LoadFiles)?,
+        files => files?,
+    };
+    Ok(files.into_iter().find(|entry| entry.aid == applet.package))
+}
+
+/// Is there room, and is there nothing of somebody else's in the way? True if the package is there,
+/// loaded by an earlier run.
+fn check(work: &mut Work<'_, '_>, isd: &mut Isd<'_>) -> Result<(bool, String), PersonalizeError> {
+    let applet = work.job.applet;
+    let ours = work.progress(Step::Load)? != Progress::NotBegun;
+    if let Some(entry) = package(isd, applet)? {
+        let whole = entry.modules.is_empty() || entry.modules.contains(&applet.module);
+        if ours && whole {
+            return Ok((
+                true,
+                "the package is there, loaded by an earlier run".to_owned(),
+            ));
+        }
+        if !ours && !work.job.replace_foreign {
+            return Err(PersonalizeError::ForeignPackage(hex::encode_upper(
+                &applet.package,
+            )));
+        }
+        // Half a package of ours, or a foreign one that may be replaced. Deleted here, while the
+        // journal has no load of ours: a package found later is then one that we loaded.
+        isd.send(
+            "DELETE of the package",
+            &command::delete(&applet.package, true),
+        )?;
+    }
+    let resources = isd.exchange(&command::get_data(command::TAG_EXTENDED_CARD_RESOURCES))?;
+    let free = match resources.sw {
+        Sw::OK => parse_card_resources(&resources.data).ok(),
+        _ => None,
+    };
+    let Some(free) = free else {
+        return Ok((false, "the card doesn't say what memory is free".to_owned()));
+    };
+    applet.memory(
+        "persistent memory, by the card itself",
+        "transient memory, by the card itself",
+        free.non_volatile.into(),
+        free.volatile.into(),
+    )?;
+    Ok((
+        false,
+        format!(
+            "{} bytes persistent, {} transient free",
+            free.non_volatile, free.volatile
+        ),
+    ))
+}
+
+fn load(
+    work: &mut Work<'_, '_>,
+    isd: &mut Isd<'_>,
+    there: bool,
+) -> Result<((), String), PersonalizeError> {
+    if there {
+        return Ok(((), "loaded by an earlier run".to_owned()));
+    }
+    let applet = work.job.applet;
+    let begin = command::install_for_load(&applet.package, &[], &[], &[], &[]);
+    let answer = isd.exchange(&begin)?;
+    if answer.sw != Sw::OK {
+        // A load that was cut off may be in the way on some cards, invisible in the registry.
+        isd.exchange(&command::delete(&applet.package, true))?;
+        isd.send("INSTALL [for load]", &begin)?;
+    }
+    let commands = load_commands(&applet.load_file, isd.max_command_data(work.job.definition))?;
+    let count = commands.len();
+    for (i, load) in commands.iter().enumerate() {
+        isd.send(&format!("LOAD block {} of {count}", i + 1), load)?;
+        emit(work.observer, Event::Loading(i + 1, count))?;
+    }
+    Ok((
+        (),
+        format!("{} bytes in {count} blocks", applet.load_file.len()),
+    ))
+}
+
+fn install(work: &mut Work<'_, '_>, isd: &mut Isd<'_>) -> Result<((), String), PersonalizeError> {
+    let applet = work.job.applet;
+    let entry = isd
+        .status(StatusKind::Applications)?
+        .into_iter()
+        .find(|entry| entry.aid == applet.instance);
+    if let Some(entry) = entry {
+        let other = entry.load_file.is_some_and(|file| file != applet.package);
+        if other {
+            return Err(PersonalizeError::ForeignPackage(hex::encode_upper(
+                &applet.instance,
+            )));
+        }
+        return Ok(((), "installed by an earlier run".to_owned()));
+    }
+    let parameters = applet.parameters(work.job.definition).encode()?;
+    let install = Install {
+        package: &applet.package,
+        module: &applet.module,
+        instance: &applet.instance,
+        privileges: [0; 3],
+        parameters: &parameters,
+        token: &[],
+    };
+    isd.send(
+        "INSTALL [for install and make selectable]",
+        &install.for_install_and_make_selectable(),
+    )?;
+    Ok((
+        (),
+        format!("instance {}", hex::encode_upper(&applet.instance)),
+    ))
+}
+
+fn configure(
+    applet: &Applet,
+    config: &Config,
+    isd: &mut Isd<'_>,
+) -> Result<((), String), PersonalizeError> {
+    isd.send(
+        "INSTALL [for personalization]",
+        &command::install_for_personalization(&applet.instance),
+    )?;
+    let data = config.to_store_data();
+    let text = format!("{} bytes", data.len());
+    let store = Command::new(CLA, INS_STORE_DATA, 0x80, 0x00).with_data(data);
+    isd.send("STORE DATA (the applet's configuration)", &store)?;
+    Ok(((), text))
+}
+
+/// True if the card's entry is the order's.
+fn same(entry: &EimConfigurationData, eim: &Eim) -> Result<(), PersonalizeError> {
+    let differs = |what: &str, expected: String, found: String| PersonalizeError::Verify {
+        what: format!("the eIM entry's {what}"),
+        expected,
+        found,
+    };
+    if entry.eim_id != eim.id {
+        return Err(differs("eimId", eim.id.clone(), entry.eim_id.clone()));
+    }
+    let fqdn = entry.eim_fqdn.clone().unwrap_or_default();
+    if fqdn != eim.fqdn {
+        return Err(differs("eimFqdn", eim.fqdn.clone(), fqdn));
+    }
+    // An eUICC needn't show the key; one that is shown has to be the one.
+    if let (Some(found), Some(expected)) = (point_of(entry), eim.point())
+        && found != expected
+    {
+        let hex = |bytes| hex::encode_upper::<Vec<u8>>(bytes);
+        return Err(differs("public key", hex(expected), hex(found)));
+    }
+    Ok(())
+}
+
+/// Gives the eUICC its eIM; the association token, if there is one.
+fn add_eim(
+    work: &mut Work<'_, '_>,
+    link: &mut Link,
+) -> Result<(Option<i64>, String), PersonalizeError> {
+    let eim = &work.job.row.eim;
+    let mut es10 = Es10::open(link, work.job.definition)?;
+    let entries = es10.eims()?;
+    if let Some(entry) = entries.iter().find(|entry| entry.eim_id == eim.id) {
+        same(entry, eim)?;
+        es10.close()?;
+        return Ok((entry.association_token, "there already".to_owned()));
+    }
+    let token = es10.add_initial_eim(eim.configuration())?;
+    es10.close()?;
+    Ok((token, format!("{} at {}", eim.id, eim.fqdn)))
+}
+
+/// Reads everything back: the applet's version and configuration, the eUICC's entry.
+fn verify(
+    job: &Job<'_>,
+    link: &mut Link,
+) -> Result<((Vec<u8>, EimConfigurationData), String), PersonalizeError> {
+    let answer = exchange(link, &command::select(&job.applet.instance))?;
+    if !answer.sw.is_ok() {
+        return Err(PersonalizeError::Refused {
+            command: "SELECT of the applet".to_owned(),
+            sw: answer.sw,
+        });
+    }
+    let version = object(link, OBJECT_VERSION)?;
+    let registers = object(link, OBJECT_CONFIG)?;
+    compare(&job.row.config, &registers)?;
+    let mut es10 = Es10::open(link, job.definition)?;
+    let entries = es10.eims()?;
+    es10.close()?;
+    let eim = &job.row.eim;
+    let Some(entry) = entries.into_iter().find(|entry| entry.eim_id == eim.id) else {
+        return Err(PersonalizeError::Verify {
+            what: "the eUICC's eIMs".to_owned(),
+            expected: eim.id.clone(),
+            found: "no such eIM".to_owned(),
+        });
+    };
+    same(&entry, eim)?;
+    Ok((
+        (version, entry),
+        "applet, configuration and eIM entry are as ordered".to_owned(),
+    ))
+}
+
+/// The value of one of the applet's objects.
+fn object(link: &mut Link, tag: u8) -> Result<Vec<u8>, PersonalizeError> {
+    let name = format!("GET DATA {OBJECT_CLASS:02X}{tag:02X} of the applet");
+    let get = Command::new(CLA, INS_GET_DATA, OBJECT_CLASS, tag).with_le(256);
+    let answer = exchange(link, &get)?;
+    if !answer.sw.is_ok() {
+        return Err(PersonalizeError::Refused {
+            command: name,
+            sw: answer.sw,
+        });
+    }
+    let wanted = u32::from(OBJECT_CLASS) << 8 | u32::from(tag);
+    match tlv::expect(&answer.data, wanted) {
+        Ok(object) => Ok(object.value.to_vec()),
+        Err(source) => Err(PersonalizeError::Answer {
+            command: name,
+            source,
+        }),
+    }
+}
+
+/// Compares the configuration registers with what was stored, object by object.
+fn compare(config: &Config, registers: &[u8]) -> Result<(), PersonalizeError> {
+    let stored = config.to_store_data();
+    for object in tlv::iter(&stored) {
+        let answer = |source| PersonalizeError::Answer {
+            command: "the configuration itself".to_owned(),
+            source,
+        };
+        let object = object.map_err(answer)?;
+        let Some(item) = ITEMS.iter().find(|item| u32::from(item.tag) == object.tag) else {
+            continue;
+        };
+        let mut expected = object.value.to_vec();
+        if item.form == Form::Counted {
+            expected.insert(0, object.value.len() as u8);
+        }
+        let from = item.register.saturating_sub(reg::POLL);
+        let found = registers
+            .get(from..from + expected.len())
+            .unwrap_or_default();
+        if found != expected {
+            return Err(PersonalizeError::Verify {
+                what: format!("the applet's {}", item.name),
+                expected: hex::encode_upper(&expected),
+                found: hex::encode_upper(found),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! Why personalizing a card, or a whole run, failed.
+
+use super::es10::Es10Error;
+use crate::exit::{self, Exit, ExitCode};
+use crate::journal::{JournalError, Step};
+use crate::transport::LinkError;
+use applet_gen::cap::CapError;
+use applet_gen::gp::load::LoadError;
+use applet_gen::gp::scp03::ScpError;
+use applet_gen::gp::uicc_params::ParameterError;
+use applet_model::status::Sw;
+use applet_model::tlv::TlvError;
+use std::path::PathBuf;
+
+/// What went wrong, on which command, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum PersonalizeError {
+    /// The CAP file is cut, altered, or not a CAP file.
+    #[error("CAP file {name}: {source}")]
+    Cap {
+        /// The file.
+        name: String,
+        /// Where it is wrong.
+        source: CapError,
+    },
+    /// The CAP file can't be used, though it can be read.
+    #[error("CAP file {name}: {problem}")]
+    Unusable {
+        /// The file.
+        name: String,
+        /// Why not.
+        problem: String,
+    },
+    /// The card product lacks what the applet imports.
+    #[error("the applet imports {package} {major}.{minor}, cards of {card} have {}", available.as_deref().unwrap_or("no such package"))]
+    Import {
+        /// Name or AID of the package.
+        package: String,
+        /// Major version imported.
+        major: u8,
+        /// Minor version imported.
+        minor: u8,
+        /// The card definition.
+        card: String,
+        /// The version on the card.
+        available: Option<String>,
+    },
+    /// Too little memory.
+    #[error("{what}: the applet needs {needed} bytes, {available} are there; nothing was loaded")]
+    Memory {
+        /// Which memory, and who says what is there.
+        what: &'static str,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes available.
+        available: u64,
+    },
+    /// Install parameters that don't fit.
+    #[error(transparent)]
+    Parameters(#[from] ParameterError),
+    /// The load file has too many blocks.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The card in the reader is not in the order.
+    #[error("card {eid} is not in the order; nothing was sent to it but a request for its EID")]
+    NotInOrder {
+        /// The card's EID.
+        eid: String,
+    },
+    /// The card in the reader is done.
+    #[error("card {eid} is personalized already, by this order")]
+    AlreadyDone {
+        /// The card's EID.
+        eid: String,
+    },
+    /// The card says another identity than expected.
+    #[error("{what}: expected {expected}, the card has {found}")]
+    Identity {
+        /// EID or ICCIDs.
+        what: &'static str,
+        /// In the order.
+        expected: String,
+        /// On the card.
+        found: String,
+    },
+    /// The secure channel.
+    #[error("key set {set}: {source}")]
+    Scp {
+        /// Name of the key set.
+        set: String,
+        /// What happened.
+        source: ScpError,
+    },
+    /// The card answered a command with an error.
+    #[error("{command} was answered with {sw}{hint}", hint = hint(*sw, command))]
+    Refused {
+        /// The command, in words.
+        command: String,
+        /// The card's answer.
+        sw: Sw,
+    },
+    /// A package of that AID is on the card that these runs did not load.
+    #[error(
+        "package {0} is on the card already, and not loaded by this order; it is not touched without --replace (which deletes it)"
+    )]
+    ForeignPackage(String),
+    /// An answer that can't be read.
+    #[error("the answer to {command} can't be read: {source}")]
+    Answer {
+        /// The command, in words.
+        command: String,
+        /// What is wrong with it.
+        source: TlvError,
+    },
+    /// ES10.
+    #[error(transparent)]
+    Es10(#[from] Es10Error),
+    /// What was read back is something else.
+    #[error("read back {what}: expected {expected}, found {found}")]
+    Verify {
+        /// What was read.
+        what: String,
+        /// What was written.
+        expected: String,
+        /// What the card has.
+        found: String,
+    },
+    /// The link.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A file can't be written.
+    #[error("failed to write {}: {source}", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A virtual card can't be made or stored.
+    #[error("virtual card {eid}: {problem}")]
+    Virtual {
+        /// Its EID.
+        eid: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// No random numbers.
+    #[error("no random numbers: {0}")]
+    Random(String),
+    /// The observer said stop.
+    #[error("stopped on request; the same command goes on from here")]
+    Interrupted,
+    /// An error with the step it happened in.
+    #[error("{step}: {source}")]
+    In {
+        /// The step.
+        step: Step,
+        /// The error.
+        source: Box<PersonalizeError>,
+    },
+}
+
+fn hint(sw: Sw, command: &str) -> &'static str {
+    match sw {
+        Sw::NOT_ENOUGH_MEMORY => ": the card's memory is full",
+        Sw::WRONG_DATA if command.starts_with("INSTALL [for install") => {
+            ": an install parameter (C9, EF, EA) that this card refuses, or the applet's install() failed"
+        }
+        Sw::REFERENCED_DATA_NOT_FOUND if command.starts_with("INSTALL [for load") => {
+            ": the security domain is not there"
+        }
+        Sw(0x6438) => ": a package that the CAP file imports is missing or too old",
+        _ => "",
+    }
+}
+
+impl PersonalizeError {
+    /// True for what no further card of the run would escape.
+    pub(super) fn stops_run(&self) -> bool {
+        match self {
+            PersonalizeError::In { source, .. } => source.stops_run(),
+            PersonalizeError::Interrupted
+            | PersonalizeError::Journal(_)
+            | PersonalizeError::Output { .. }
+            | PersonalizeError::Random(_) => true,
+            PersonalizeError::Link(e) => matches!(e, LinkError::NoService(_) | LinkError::NoReader),
+            _ => false,
+        }
+    }
+}
+
+impl ExitCode for PersonalizeError {
+    fn exit(&self) -> Exit {
+        match self {
+            PersonalizeError::Cap { .. }
+            | PersonalizeError::Unusable { .. }
+            | PersonalizeError::Load(_) => exit::CAP,
+            PersonalizeError::Import { .. } => exit::IMPORTS,
+            PersonalizeError::Memory { .. } => exit::MEMORY,
+            PersonalizeError::Refused { sw, .. } if *sw == Sw::NOT_ENOUGH_MEMORY => exit::MEMORY,
+            PersonalizeError::Parameters(_) => exit::DEFINITION,
+            PersonalizeError::NotInOrder { .. }
+            | PersonalizeError::AlreadyDone { .. }
+            | PersonalizeError::Identity { .. } => exit::WRONG_CARD,
+            PersonalizeError::Scp { source, .. } => match source {
+                ScpError::WrongCryptogram { .. }
+                | ScpError::KeyVersion { .. }
+                | ScpError::Refused { .. } => exit::WRONG_KEYS,
+                ScpError::NotAuthenticated(_) => exit::NOT_AUTHENTICATED,
+                _ => exit::CARD_REFUSED,
+            },
+            PersonalizeError::Refused { .. }
+            | PersonalizeError::ForeignPackage(_)
+            | PersonalizeError::Answer { .. } => exit::CARD_REFUSED,
+            PersonalizeError::Es10(e) => e.exit(),
+            PersonalizeError::Verify { .. } => exit::VERIFY,
+            PersonalizeError::Link(e) => e.exit(),
+            PersonalizeError::Journal(e) => e.exit(),
+            PersonalizeError::Output { .. } => exit::OUTPUT,
+            PersonalizeError::Virtual { .. } | PersonalizeError::Random(_) => exit::FAILED,
+            PersonalizeError::Interrupted => exit::INTERRUPTED,
+            PersonalizeError::In { source, .. } => source.exit(),
+        }
+    }
+}

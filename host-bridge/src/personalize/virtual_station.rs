@@ -1,0 +1,219 @@
+//! Virtual cards made from an order, each with a file that holds what its memory holds.
+
+use super::error::PersonalizeError;
+use super::station::{Presented, Station};
+use crate::order::OrderRow;
+use crate::transport::{CardLink, LinkError};
+use applet_model::apdu::{Command, Response};
+use cards::card::{CardConfig, VirtualCard};
+use cards::definition::Definition;
+use cards::euicc::{Eid, EuiccConfig, EuiccSetup};
+use cards::pki::Hierarchy;
+use std::path::{Path, PathBuf};
+
+/// A virtual card in this process; with a file, its state is on disk after every command that
+/// changed its persistent memory, so that the end of the process is a power cut to it.
+pub struct VirtualLink {
+    card: VirtualCard,
+    file: Option<PathBuf>,
+    name: String,
+    written: u64,
+}
+
+impl VirtualLink {
+    /// A card in memory only.
+    pub fn new(name: &str, card: VirtualCard) -> Self {
+        VirtualLink {
+            written: card.nvm().writes,
+            card,
+            file: None,
+            name: name.to_owned(),
+        }
+    }
+
+    /// A card with a file: its state is read from there.
+    ///
+    /// # Errors
+    /// [`LinkError::Failed`] if the file can't be read or holds no card.
+    pub fn open(name: &str, file: &Path) -> Result<Self, LinkError> {
+        let failed = |detail: String| LinkError::Failed {
+            name: file.display().to_string(),
+            detail,
+        };
+        let bytes = std::fs::read(file).map_err(|e| failed(e.to_string()))?;
+        let mut card = VirtualCard::from_bytes(&bytes).map_err(|e| failed(e.to_string()))?;
+        card.reset();
+        Ok(VirtualLink {
+            file: Some(file.to_owned()),
+            ..Self::new(name, card)
+        })
+    }
+
+    /// Stores a new card in a file and keeps it there.
+    ///
+    /// # Errors
+    /// [`LinkError::Failed`].
+    pub fn create(name: &str, file: &Path, card: VirtualCard) -> Result<Self, LinkError> {
+        let link = VirtualLink {
+            file: Some(file.to_owned()),
+            ..Self::new(name, card)
+        };
+        link.save()?;
+        Ok(link)
+    }
+
+    /// The card.
+    pub fn card(&self) -> &VirtualCard {
+        &self.card
+    }
+
+    /// The card, to plan a power cut for example.
+    pub fn card_mut(&mut self) -> &mut VirtualCard {
+        &mut self.card
+    }
+
+    /// The card, without its link.
+    pub fn into_card(self) -> VirtualCard {
+        self.card
+    }
+
+    fn save(&self) -> Result<(), LinkError> {
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
+        let failed = |detail: String| LinkError::Failed {
+            name: file.display().to_string(),
+            detail,
+        };
+        let bytes = self.card.to_bytes().map_err(|e| failed(e.to_string()))?;
+        super::output::replace(file, &bytes).map_err(|e| failed(e.to_string()))
+    }
+}
+
+impl CardLink for VirtualLink {
+    fn atr(&self) -> &[u8] {
+        self.card.atr()
+    }
+
+    fn reset(&mut self) -> Result<Vec<u8>, LinkError> {
+        Ok(self.card.reset().to_vec())
+    }
+
+    fn transmit(&mut self, command: &Command) -> Result<Response, LinkError> {
+        let answer = self.card.transmit(&command.to_bytes());
+        // Stored before the answer goes out: what the host saw done is done. A power cut kept what was written before it.
+        if self.card.nvm().writes != self.written {
+            self.save()?;
+            self.written = self.card.nvm().writes;
+        }
+        let answer = answer.map_err(|_| LinkError::PowerLost(self.name.clone()))?;
+        Response::parse(&answer).ok_or_else(|| LinkError::ShortAnswer {
+            name: self.name.clone(),
+            command: hex::encode_upper([command.cla, command.ins, command.p1, command.p2]),
+            bytes: answer.len(),
+        })
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+/// Makes the order's cards and keeps each in `DIRECTORY/EID.card`.
+pub struct VirtualStation {
+    directory: PathBuf,
+    definition: Definition,
+    setup: EuiccSetup,
+    hierarchy: Hierarchy,
+    seed: u64,
+}
+
+impl VirtualStation {
+    /// Cards of a definition, with eUICCs certified by a hierarchy, stored in a directory.
+    pub fn new(
+        directory: &Path,
+        definition: Definition,
+        hierarchy: Hierarchy,
+        setup: EuiccSetup,
+        seed: u64,
+    ) -> Self {
+        VirtualStation {
+            directory: directory.to_owned(),
+            definition,
+            setup,
+            hierarchy,
+            seed,
+        }
+    }
+
+    /// Where a card is stored.
+    pub fn file(&self, eid: &str) -> PathBuf {
+        self.directory.join(format!("{eid}.card"))
+    }
+
+    /// A card that was made before.
+    ///
+    /// # Errors
+    /// [`LinkError::Failed`].
+    pub fn open(&self, eid: &str) -> Result<VirtualLink, LinkError> {
+        VirtualLink::open(&format!("virtual card {eid}"), &self.file(eid))
+    }
+
+    fn make(&self, row: &OrderRow) -> Result<VirtualCard, PersonalizeError> {
+        let name = row.eid.to_string();
+        let fail = |problem: String| PersonalizeError::Virtual {
+            eid: name.clone(),
+            problem,
+        };
+        let eid = Eid::from_bytes(row.eid.0).map_err(|e| fail(e.to_string()))?;
+        let mut setup = self.setup.clone();
+        for (profile, iccid) in setup.profiles.iter_mut().zip(&row.iccids) {
+            profile.iccid = cards::euicc::Iccid::from_bytes(iccid.0);
+        }
+        // Each card has random numbers of its own, the same ones in every run with this seed.
+        let seed = row.eid.0.iter().fold(self.seed, |s, &b| {
+            s.wrapping_mul(0x0100_0000_01B3) ^ u64::from(b)
+        });
+        let euicc = EuiccConfig::issue(eid, seed, &self.hierarchy, setup)
+            .map_err(|e| fail(e.to_string()))?;
+        let keys = self.definition.isd.scp03.test_keys.as_ref();
+        let keys = keys.ok_or_else(|| fail("the card definition has no test keys".to_owned()))?;
+        let isd_keys = cards::gp::KeySet::new(
+            self.definition.isd.scp03.kvn,
+            [keys.enc.bytes(), keys.mac.bytes(), keys.dek.bytes()],
+        )
+        .map_err(|e| fail(e.to_string()))?;
+        VirtualCard::new(CardConfig {
+            definition: self.definition.clone(),
+            isd_keys,
+            seed,
+            euicc,
+        })
+        .map_err(|e| fail(e.to_string()))
+    }
+}
+
+impl Station for VirtualStation {
+    fn next(&mut self, pending: &[&OrderRow]) -> Result<Option<Presented>, PersonalizeError> {
+        let Some(row) = pending.first() else {
+            return Ok(None);
+        };
+        let eid = row.eid.to_string();
+        let file = self.file(&eid);
+        let link = if file.exists() {
+            self.open(&eid)?
+        } else {
+            std::fs::create_dir_all(&self.directory).map_err(|source| {
+                PersonalizeError::Output {
+                    path: self.directory.clone(),
+                    source,
+                }
+            })?;
+            VirtualLink::create(&format!("virtual card {eid}"), &file, self.make(row)?)?
+        };
+        Ok(Some(Presented {
+            link: Box::new(link),
+            expected: Some(eid),
+        }))
+    }
+}
