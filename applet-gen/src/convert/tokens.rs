@@ -303,7 +303,7 @@ fn virtual_tokens(world: &mut World, class: ClassId, layouts: &mut [Layout], err
             (None, None, false) => {
                 package.push(Some(id));
                 lower(&mut package_base, package.len() - 1);
-                package.len() - 1 | usize::from(PACKAGE_TOKEN)
+                (package.len() - 1) | usize::from(PACKAGE_TOKEN)
             }
         };
         world.classes[class].methods[index].token = Some(token as u8);

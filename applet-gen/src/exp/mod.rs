@@ -1,9 +1,9 @@
 //! Export files (JCVM chapter 5): what a package offers, as a vendor's `.exp` says it.
 //!
-//! [`read`] takes formats 2.1 to 2.3, [`write`](fn@write) makes 2.1, which every converter reads.
-//! Both speak [`ApiPackage`], so an import is the same whether it comes from a table of this crate
-//! or from a vendor. An export file lists inherited members in every class; reading keeps them,
-//! since it cannot know which of them the class overrides.
+//! [`read`] takes formats 2.1 to 2.3, [`write()`] makes 2.1, which every converter reads. Both
+//! speak [`crate::api::ApiPackage`], so an import is the same whether it comes from a table of
+//! this crate or from a vendor. An export file lists inherited members in every class; reading
+//! keeps them, since it cannot know which of them the class overrides.
 
 mod read;
 mod write;

@@ -221,3 +221,33 @@ fn the_package_as_a_whole() {
             .any(|line| line.starts_with("Bad.class: not a readable class file"))
     );
 }
+
+/// Class files with single bytes changed: an answer or errors, never a panic, and what converts
+/// can be written and read back.
+#[test]
+fn damaged_class_files_never_panic() {
+    let classes = super::harness::classes("good/demo");
+    let mut state = 7u64;
+    let mut roll = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let mut converted_anyway = 0;
+    for _ in 0..1500 {
+        let mut damaged = classes.clone();
+        let file = roll(damaged.len());
+        let bytes = &mut damaged[file].1;
+        for _ in 0..=roll(3) {
+            let at = roll(bytes.len());
+            bytes[at] = roll(256) as u8;
+        }
+        if let Ok(result) = converted(damaged, Some("demo.DemoApplet")) {
+            converted_anyway += 1;
+            let file = result.cap.load_file(true).unwrap();
+            assert!(!file.is_empty());
+        }
+    }
+    assert!(converted_anyway > 0);
+}
