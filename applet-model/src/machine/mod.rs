@@ -20,6 +20,9 @@ pub mod proactive;
 pub mod request;
 pub mod scan;
 
+pub mod check;
+pub mod world;
+
 use crate::apdu::Response;
 use crate::cat::Tag;
 use crate::trace::Boundary;

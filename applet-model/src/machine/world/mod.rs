@@ -1,0 +1,640 @@
+//! A small world around the machine: device, network, eUICC and eIM, all answering real bytes.
+//!
+//! [`World::moves`] lists what the world can do next; the first is what it does when all is well,
+//! the others cost faults. [`World::play`] does it and gives the machine's next input;
+//! [`World::observe`] takes the machine's outputs and says what is wrong with them. `check`
+//! explores all moves, `random` draws some.
+
+pub mod bytes;
+pub mod eim;
+pub mod euicc;
+pub mod scenario;
+
+use super::codes::mode;
+use super::layout::reg;
+use super::{Machine, State};
+use crate::apdu::Command;
+use crate::cat::{self, CommandType, ProactiveCommand, Tag};
+use crate::commands::{INS_GET_DATA, INS_POLL_NOW, INS_STORE_DATA};
+use crate::config::Config;
+use crate::status::Sw;
+use crate::trace::Boundary;
+use eim::{Answer, Eim, Known};
+use euicc::Euicc;
+use scenario::{Quirk, Scenario};
+
+/// What the machine waits for, as the world sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// No power.
+    Off,
+    /// The terminal has sent its profile; the start-up event comes next.
+    Started,
+    /// The applet has returned.
+    Rest,
+    /// A proactive command wants its answer: type, qualifier and its TLVs.
+    Terminal([u8; 2], Vec<u8>),
+    /// An ES10 block wants its status.
+    Store {
+        /// P1.
+        p1: u8,
+        /// P2.
+        p2: u8,
+        /// The block.
+        data: Vec<u8>,
+    },
+    /// The applet wants response bytes.
+    Read(u16),
+}
+
+/// The device.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Device {
+    /// The applet's timer is running.
+    pub timer: bool,
+    /// A channel is open.
+    pub channel: bool,
+    /// The eIM at its other end.
+    pub peer: u8,
+    /// The profile that the device uses: the one that was enabled at the last reset.
+    pub visible: Option<u8>,
+    /// REFRESH was accepted, the reset is to come.
+    pub reset_due: bool,
+    /// The link is lost, and the applet hasn't heard of it.
+    pub lost: bool,
+    /// What the applet sent, up to a whole request.
+    sent: Vec<u8>,
+    /// What waits for RECEIVE DATA.
+    waiting: Vec<u8>,
+    /// What the network still brings.
+    coming: Vec<u8>,
+}
+
+/// What the world does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Move {
+    /// The terminal starts the card and sends its profile.
+    PowerOn,
+    /// The start-up event.
+    Boot,
+    /// The reset that REFRESH asked for.
+    Reset,
+    /// The power goes.
+    PowerLoss,
+    /// The eUICC executes the command, then the power goes.
+    DoneThenPowerLoss,
+    /// The proactive command is performed.
+    Performed,
+    /// REFRESH is accepted, and no reset will follow.
+    NoReset,
+    /// The proactive command is answered with this general result and additional information.
+    Refused(u8, u8),
+    /// OPEN CHANNEL is answered with success and no channel status.
+    NoChannelGiven,
+    /// RECEIVE DATA is answered with success and no data.
+    NoData,
+    /// Data Available.
+    Announce,
+    /// The eIM answers the request.
+    Eim(Answer),
+    /// The eIM's answer breaks off and the link is lost; the eIM took the request.
+    Cut,
+    /// No answer comes; the eIM took the request or not.
+    Silence(bool),
+    /// The timer expires.
+    Timer,
+    /// STATUS.
+    Status,
+    /// The link is lost.
+    Lost,
+    /// The eUICC takes the block.
+    Done,
+    /// The eUICC refuses the block.
+    Es10Refused,
+    /// The eUICC answers ProfileRollback with an error.
+    RollbackRefused(u8),
+    /// The eUICC gives response bytes.
+    Data,
+    /// The eUICC gives no more bytes, though there are some.
+    NoMoreData,
+    /// The eUICC gives bytes that mean nothing.
+    WrongData,
+    /// POLL NOW.
+    PollNow,
+    /// STORE DATA of the configuration.
+    Configure,
+    /// STORE DATA that locks.
+    Lock,
+    /// STORE DATA that unlocks.
+    Unlock,
+    /// Something that doesn't concern the applet.
+    Noise(u8),
+}
+
+/// The proactive command's answers that are faults: one for each class of TERMINAL RESPONSE.
+const REFUSALS: [(u8, u8); 4] = [(0x20, 0x04), (0x30, 0), (0x3A, 0x03), (0x32, 0)];
+/// Kinds of [`Move::Noise`].
+const NOISES: u8 = 6;
+
+/// A device with a SIM in it, and an eIM.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct World {
+    /// What the machine waits for.
+    pub phase: Phase,
+    /// The device.
+    pub device: Device,
+    /// The eUICC.
+    pub euicc: Euicc,
+    /// The eIM.
+    pub eim: Eim,
+    /// Something happened in this session that may be worth a persistent write.
+    pub eventful: bool,
+    /// What the applet did wrong, if anything.
+    wrong: Option<String>,
+}
+
+impl World {
+    /// A world without power.
+    pub fn new(scenario: &Scenario) -> Self {
+        World {
+            phase: Phase::Off,
+            device: Device {
+                timer: false,
+                channel: false,
+                peer: 0,
+                visible: Some(0),
+                reset_due: false,
+                lost: false,
+                sent: Vec::new(),
+                waiting: Vec::new(),
+                coming: Vec::new(),
+            },
+            euicc: Euicc::new(scenario),
+            eim: Eim::new(scenario),
+            eventful: true,
+            wrong: None,
+        }
+    }
+
+    /// What the world can do, with the faults it costs. The first is what it does when all is well.
+    pub fn moves(&self, scenario: &Scenario) -> Vec<(Move, u8)> {
+        let mut moves = Vec::new();
+        match &self.phase {
+            Phase::Off => moves.push((Move::PowerOn, 0)),
+            Phase::Started => moves.push((Move::Boot, 0)),
+            Phase::Rest => self.rest_moves(scenario, &mut moves),
+            Phase::Terminal(command, _) => self.terminal_moves(scenario, *command, &mut moves),
+            Phase::Store { p1, data, .. } => {
+                moves.push((Move::Done, 0));
+                moves.push((Move::Es10Refused, 1));
+                if Euicc::is_rollback(*p1, data) {
+                    moves.extend([5, 7, 1].map(|code| (Move::RollbackRefused(code), 1)));
+                }
+                if p1 & 0x80 != 0 {
+                    moves.push((Move::DoneThenPowerLoss, 1));
+                }
+            }
+            Phase::Read(_) => {
+                moves.push((Move::Data, 0));
+                moves.push((Move::WrongData, 1));
+                moves.push((Move::NoMoreData, 1));
+            }
+        }
+        if !matches!(self.phase, Phase::Off | Phase::Started) {
+            moves.push((Move::PowerLoss, 1));
+        }
+        moves
+    }
+
+    fn rest_moves(&self, scenario: &Scenario, moves: &mut Vec<(Move, u8)>) {
+        let device = &self.device;
+        if device.reset_due {
+            moves.push((Move::Reset, 0));
+        } else if device.channel && !(device.waiting.is_empty() && device.coming.is_empty()) {
+            moves.push((Move::Announce, 0));
+            moves.push((
+                if device.timer {
+                    Move::Timer
+                } else {
+                    Move::Status
+                },
+                1,
+            ));
+        } else if device.channel && device.lost {
+            moves.push((Move::Lost, 0));
+        } else if device.channel && self.request_is_complete() {
+            moves.push((Move::Eim(Answer::Good), 0));
+            moves.extend(
+                [
+                    Answer::Code,
+                    Answer::Http500,
+                    Answer::Garbage,
+                    Answer::Empty,
+                ]
+                .map(|how| (Move::Eim(how), 1)),
+            );
+            moves.extend([Move::Cut, Move::Silence(false), Move::Silence(true)].map(|m| (m, 1)));
+        } else if device.timer {
+            moves.push((Move::Timer, 0));
+            moves.push((Move::Status, 0));
+        } else {
+            moves.push((Move::Status, 0));
+        }
+        if device.channel && !device.lost {
+            moves.push((Move::Lost, 1));
+        }
+        if scenario.operator {
+            moves
+                .extend([Move::PollNow, Move::Configure, Move::Lock, Move::Unlock].map(|m| (m, 0)));
+        }
+        if scenario.noise {
+            moves.extend((0..NOISES).map(|n| (Move::Noise(n), 0)));
+        }
+    }
+
+    fn terminal_moves(&self, scenario: &Scenario, command: [u8; 2], moves: &mut Vec<(Move, u8)>) {
+        let dead = !self.device.visible.is_some_and(|p| scenario.is_alive(p));
+        let kind = CommandType(command[0]);
+        let good = match kind {
+            CommandType::OPEN_CHANNEL if scenario.quirk == Quirk::NoChannel => {
+                Move::Refused(0x3A, 0x01)
+            }
+            CommandType::OPEN_CHANNEL if dead => Move::Refused(0x20, 0x04),
+            CommandType::TIMER_MANAGEMENT if scenario.quirk == Quirk::NoTimers => {
+                Move::Refused(0x30, 0)
+            }
+            CommandType::REFRESH if scenario.quirk == Quirk::RefusesRefresh => {
+                Move::Refused(0x20, 0x02)
+            }
+            CommandType::REFRESH if scenario.quirk == Quirk::NeverResets => Move::NoReset,
+            _ => Move::Performed,
+        };
+        moves.push((good, 0));
+        moves.extend(REFUSALS.map(|(result, more)| (Move::Refused(result, more), 1)));
+        match kind {
+            CommandType::OPEN_CHANNEL if good == Move::Performed => {
+                moves.push((Move::NoChannelGiven, 1));
+            }
+            CommandType::RECEIVE_DATA => moves.push((Move::NoData, 1)),
+            CommandType::REFRESH if good == Move::Performed => {
+                // The reset may come before the TERMINAL RESPONSE.
+                moves.push((Move::Reset, 0));
+                moves.push((Move::NoReset, 1));
+            }
+            _ => {}
+        }
+    }
+
+    /// Does a move and gives the machine's input.
+    pub fn play(&mut self, scenario: &Scenario, what: Move) -> Boundary {
+        let phase = core::mem::replace(&mut self.phase, Phase::Rest);
+        match what {
+            Move::PowerOn => {
+                self.phase = Phase::Started;
+                Boundary::TerminalProfile(profile(scenario))
+            }
+            Move::Boot => event(1, Vec::new()),
+            Move::Reset | Move::PowerLoss => self.power_off(),
+            Move::DoneThenPowerLoss => {
+                self.store(scenario, phase);
+                self.power_off()
+            }
+            Move::Performed | Move::NoReset | Move::NoChannelGiven | Move::NoData => {
+                self.perform(scenario, phase, what)
+            }
+            Move::Refused(result, more) => {
+                let command = command_of(&phase);
+                if command[0] == CommandType::CLOSE_CHANNEL.0 {
+                    self.hang_up();
+                }
+                Boundary::TerminalResponse(bytes::response(command, &[result, more], &[]))
+            }
+            Move::Announce => {
+                if self.device.waiting.is_empty() {
+                    let n = self.device.coming.len().min(scenario.buffer);
+                    self.device.waiting = self.device.coming.drain(..n).collect();
+                }
+                let n = self.device.waiting.len();
+                event(22, bytes::channel_event(0x09, CHANNEL_UP, Some(n)))
+            }
+            Move::Eim(how) => {
+                self.answer(scenario, how);
+                self.play(scenario, Move::Announce)
+            }
+            Move::Cut => {
+                self.answer(scenario, Answer::Good);
+                let half = self.device.coming.len() / 2;
+                self.device.coming.truncate(half);
+                self.device.lost = true;
+                self.play(scenario, Move::Announce)
+            }
+            Move::Silence(took) => {
+                if took {
+                    self.answer(scenario, Answer::Good);
+                    self.device.coming.clear();
+                }
+                self.device.sent.clear();
+                let next = if self.device.timer {
+                    Move::Timer
+                } else {
+                    Move::Status
+                };
+                self.play(scenario, next)
+            }
+            Move::Timer => {
+                self.device.timer = false;
+                event(11, timer_expiration())
+            }
+            Move::Status => event(19, Vec::new()),
+            Move::Lost => {
+                self.device.lost = true;
+                event(23, bytes::channel_event(0x0A, CHANNEL_DROPPED, None))
+            }
+            Move::Done => {
+                self.store(scenario, phase);
+                Boundary::Es10Status(Sw(0x6100))
+            }
+            Move::Es10Refused => {
+                self.euicc.drop_blocks();
+                Boundary::Es10Status(Sw::CONDITIONS_NOT_SATISFIED)
+            }
+            Move::RollbackRefused(code) => {
+                self.euicc.refuse_rollback(code);
+                Boundary::Es10Status(Sw(0x6100))
+            }
+            Move::Data => {
+                let Phase::Read(most) = phase else {
+                    return self.misplaced(what);
+                };
+                Boundary::Es10Data(self.euicc.read(usize::from(most).min(scenario.piece)))
+            }
+            Move::NoMoreData => {
+                self.euicc.drop_answer();
+                Boundary::Es10Data(Vec::new())
+            }
+            Move::WrongData => {
+                self.euicc.drop_answer();
+                Boundary::Es10Data(vec![0x31])
+            }
+            Move::PollNow => Boundary::Apdu(Command::new(0x80, INS_POLL_NOW, 0, 0)),
+            Move::Configure => store_data(scenario.config().to_store_data()),
+            Move::Lock => store_data(Config::lock_data(true)),
+            Move::Unlock => store_data(Config::lock_data(false)),
+            Move::Noise(n) => noise(n),
+        }
+    }
+
+    fn misplaced(&mut self, what: Move) -> Boundary {
+        self.wrong = Some(format!("{what:?} where the applet did not wait for it"));
+        Boundary::PowerLoss
+    }
+
+    fn power_off(&mut self) -> Boundary {
+        self.hang_up();
+        self.device.timer = false;
+        self.device.reset_due = false;
+        self.device.visible = self.euicc.profile();
+        self.euicc.power_off();
+        self.phase = Phase::Off;
+        Boundary::PowerLoss
+    }
+
+    fn hang_up(&mut self) {
+        let device = &mut self.device;
+        device.channel = false;
+        device.peer = 0;
+        device.lost = false;
+        device.sent.clear();
+        device.waiting.clear();
+        device.coming.clear();
+    }
+
+    fn store(&mut self, scenario: &Scenario, phase: Phase) {
+        if let Phase::Store { p1, p2, data } = phase
+            && let Err(e) = self.euicc.store(scenario, p1, p2, &data)
+        {
+            self.wrong = Some(e);
+        }
+    }
+
+    fn request_is_complete(&self) -> bool {
+        matches!(bytes::request_body(&self.device.sent), Ok(Some(_)))
+    }
+
+    fn answer(&mut self, scenario: &Scenario, how: Answer) {
+        let sent = core::mem::take(&mut self.device.sent);
+        let Ok(Some(body)) = bytes::request_body(&sent) else {
+            return;
+        };
+        match self.eim.answer(scenario, self.device.peer, body, how) {
+            Ok((status, answer)) => {
+                if body.first_chunk() == Some(&[0xBF, 0x4F]) && answer.len() > 6 {
+                    self.eventful = true;
+                }
+                self.device.coming = bytes::http(status, &answer);
+            }
+            Err(e) => self.wrong = Some(e),
+        }
+    }
+
+    fn perform(&mut self, scenario: &Scenario, phase: Phase, what: Move) -> Boundary {
+        let Phase::Terminal(command, list) = phase else {
+            return self.misplaced(what);
+        };
+        let find = |tag| cat::TlvList(&list).find(tag).map(|t| t.value.to_vec());
+        let mut data = Vec::new();
+        let mut left = None;
+        let mut status: &[u8] = &[];
+        match CommandType(command[0]) {
+            CommandType::TIMER_MANAGEMENT => self.device.timer = true,
+            CommandType::OPEN_CHANNEL if what != Move::NoChannelGiven => {
+                self.device.channel = true;
+                let address = find(Tag::OTHER_ADDRESS).unwrap_or_default();
+                self.device.peer = address.last().copied().unwrap_or(4).wrapping_sub(4);
+                status = &CHANNEL_UP;
+            }
+            CommandType::SEND_DATA => {
+                if self.device.waiting.is_empty() && self.device.coming.is_empty() {
+                    self.device
+                        .sent
+                        .extend(find(Tag::CHANNEL_DATA).unwrap_or_default());
+                } else {
+                    self.wrong =
+                        Some("a request was sent before the last answer was read".to_owned());
+                }
+                if let Err(e) = bytes::request_body(&self.device.sent) {
+                    self.wrong = Some(e);
+                }
+            }
+            CommandType::RECEIVE_DATA if what != Move::NoData => {
+                let most = find(Tag::CHANNEL_DATA_LENGTH).and_then(|v| v.first().copied());
+                let n = usize::from(most.unwrap_or(0)).min(self.device.waiting.len());
+                data = self.device.waiting.drain(..n).collect();
+                left = Some(self.device.waiting.len());
+            }
+            CommandType::CLOSE_CHANNEL => self.hang_up(),
+            CommandType::REFRESH => self.device.reset_due = what != Move::NoReset,
+            _ => {}
+        }
+        let left = [left.unwrap_or(0).min(255) as u8];
+        let mut rest: Vec<(Tag, &[u8])> = Vec::new();
+        if !status.is_empty() {
+            rest.push((Tag::CHANNEL_STATUS, status));
+        }
+        if CommandType(command[0]) == CommandType::RECEIVE_DATA {
+            rest.push((Tag::CHANNEL_DATA, &data));
+            rest.push((Tag::CHANNEL_DATA_LENGTH, &left));
+        }
+        let _ = scenario;
+        Boundary::TerminalResponse(bytes::response(command, &[0], &rest))
+    }
+
+    /// A session begins: is there something that may be worth a persistent write?
+    pub(super) fn begin(&mut self, machine: &Machine) {
+        self.eventful = !self.euicc.results.is_empty() || machine.nv[reg::MODE] != mode::NORMAL;
+    }
+
+    /// Takes the machine's outputs to an input.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn observe(&mut self, input: &Boundary, outputs: &[Boundary]) -> Result<(), String> {
+        if let Some(wrong) = self.wrong.take() {
+            return Err(wrong);
+        }
+        let secure = matches!(input, Boundary::Personalization(_));
+        for output in outputs {
+            match output {
+                Boundary::Commit if secure || self.eventful => {}
+                Boundary::Commit => {
+                    return Err("a persistent write in a session that brought nothing".to_owned());
+                }
+                Boundary::Return | Boundary::Response(_) => self.phase = Phase::Rest,
+                Boundary::Proactive(list) => {
+                    let command = ProactiveCommand::parse_inner(list)
+                        .map_err(|e| format!("proactive command: {e}"))?;
+                    command
+                        .detail()
+                        .map_err(|e| format!("proactive command: {e}"))?;
+                    self.phase =
+                        Phase::Terminal([command.command.0, command.qualifier], list.clone());
+                }
+                Boundary::Es10Store { p1, p2, data } => {
+                    self.phase = Phase::Store {
+                        p1: *p1,
+                        p2: *p2,
+                        data: data.clone(),
+                    };
+                }
+                Boundary::Es10Read(most) => self.phase = Phase::Read(*most),
+                other => return Err(format!("{other:?} is no output")),
+            }
+        }
+        if outputs.is_empty() && !matches!(self.phase, Phase::Off | Phase::Started) {
+            return Err("the applet neither returned nor sent anything".to_owned());
+        }
+        if self.euicc.enabled.count_ones() != 1 {
+            return Err(format!("profiles enabled: {:b}", self.euicc.enabled));
+        }
+        if let Some(n) = self.euicc.executed.iter().position(|n| *n > 1) {
+            return Err(format!("package {} was executed twice", n + 1));
+        }
+        Ok(())
+    }
+
+    /// What the eIM does not know as it is; `None` if it knows all.
+    pub fn unknown_to_the_eim(&self) -> Option<String> {
+        for (i, known) in self.eim.known.iter().enumerate() {
+            let executed = self.euicc.executed.get(i).copied().unwrap_or(0) > 0;
+            match (executed, known) {
+                (_, Known::Nothing) => {
+                    return Some(format!("nothing is known of package {}", i + 1));
+                }
+                (true, Known::Refused) => {
+                    return Some(format!(
+                        "package {} was executed, its result is lost",
+                        i + 1
+                    ));
+                }
+                (false, Known::Executed | Known::RolledBack) => {
+                    return Some(format!("package {} has a result without execution", i + 1));
+                }
+                _ => {}
+            }
+        }
+        if !self.eim.unacknowledged && !(self.euicc.results.is_empty()) {
+            return Some("results are left in the eUICC".to_owned());
+        }
+        None
+    }
+
+    /// The profile that the eIM takes for enabled, by the results that it has.
+    pub fn profile_by_the_eim(&self, scenario: &Scenario) -> u8 {
+        let mut enabled = 0;
+        for (package, known) in scenario.queue.iter().zip(&self.eim.known) {
+            if let (scenario::Package::Enable { profile, .. }, Known::Executed) = (package, known) {
+                enabled = *profile;
+            }
+        }
+        enabled
+    }
+}
+
+/// Channel status: channel 1, link established.
+const CHANNEL_UP: [u8; 2] = [0x81, 0x00];
+/// Channel status: channel 1, link not established, link dropped.
+const CHANNEL_DROPPED: [u8; 2] = [0x01, 0x05];
+
+fn command_of(phase: &Phase) -> [u8; 2] {
+    match phase {
+        Phase::Terminal(command, _) => *command,
+        _ => [0, 0],
+    }
+}
+
+fn event(event: i16, envelope: Vec<u8>) -> Boundary {
+    Boundary::Event { event, envelope }
+}
+
+fn timer_expiration() -> Vec<u8> {
+    let mut out = Vec::new();
+    cat::write(&mut out, Tag::DEVICE_IDENTITIES, true, &[0x82, 0x81]);
+    cat::write(&mut out, Tag::TIMER_IDENTIFIER, true, &[1]);
+    cat::write(&mut out, Tag::TIMER_VALUE, true, &[0, 0x03, 0]);
+    out
+}
+
+fn profile(scenario: &Scenario) -> Vec<u8> {
+    let mut profile = vec![0xFF; 20];
+    if scenario.quirk == Quirk::NoBip {
+        // Byte 12: BIP commands (ETSI TS 102 223 5.2).
+        profile[11] = 0;
+    }
+    profile
+}
+
+fn store_data(data: Vec<u8>) -> Boundary {
+    Boundary::Personalization(Command::new(0x80, INS_STORE_DATA, 0x90, 0).with_data(data))
+}
+
+fn noise(n: u8) -> Boundary {
+    match n {
+        // Another applet's channel.
+        0 => event(22, bytes::channel_event(0x09, [0x82, 0], Some(7))),
+        1 => event(23, bytes::channel_event(0x0A, [0x02, 5], None)),
+        // An event that the applet has not registered.
+        2 => event(9, Vec::new()),
+        // The terminal sends its profile again.
+        3 => event(1, Vec::new()),
+        4 => Boundary::Apdu(Command::new(0x80, INS_GET_DATA, 0xDF, 0x21)),
+        _ => event(22, Vec::new()),
+    }
+}
+
+/// True in the states in which the applet waits for its next session and will have one.
+pub(super) fn is_resting(machine: &Machine) -> bool {
+    matches!(
+        machine.state(),
+        State::Idle | State::Backoff | State::CheckWait
+    )
+}
