@@ -1,5 +1,6 @@
 //! Sources in `testdata/java`, through javac and the converter.
 
 mod bad;
+mod differential;
 mod good;
 mod harness;

@@ -187,7 +187,8 @@ fn static_tokens(world: &mut World, class: ClassId, visible: bool) {
     for method in &mut class.methods {
         let counts = method.binding == Binding::Static && method.name != "<clinit>";
         if counts && method.is_open() {
-            method.token = Some(next);
+            // Beyond 254 there are none; an export of more is refused with the component.
+            method.token = (next != u8::MAX).then_some(next);
             next = next.saturating_add(1);
         }
     }
@@ -195,7 +196,7 @@ fn static_tokens(world: &mut World, class: ClassId, visible: bool) {
     for field in &mut class.fields {
         let open = field.access & (acc::PUBLIC | acc::PROTECTED) != 0;
         if field.is_static() && open && field.constant.is_none() {
-            field.token = Some(next);
+            field.token = (next != u8::MAX).then_some(next);
             next = next.saturating_add(1);
         }
     }

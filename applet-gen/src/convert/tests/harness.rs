@@ -86,3 +86,24 @@ pub(super) fn converted(
 ) -> Result<Converted, Vec<ConvertError>> {
     convert(&input(classes, applet))
 }
+
+/// The folder of class files made of these sources, without the API in the class path.
+pub(super) fn run_compiler(sources: &[(&str, String)]) -> tempfile::TempDir {
+    let out = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = sources
+        .iter()
+        .map(|(name, text)| {
+            let path = out.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        })
+        .collect();
+    stubs().0.compile(&paths, &[], out.path()).unwrap();
+    out
+}
+
+/// The `java` beside the compiler.
+pub(super) fn java() -> PathBuf {
+    let javac = std::fs::canonicalize(&stubs().0.path).unwrap();
+    javac.with_file_name("java")
+}

@@ -1,0 +1,271 @@
+//! Instructions that name classes, fields and methods: resolved to symbols.
+
+use super::super::error::{Problem, rule};
+use super::super::ir::{Op, Symbol};
+use super::super::types::{Range, Signature, Storage, Type, Value, field_type, signature};
+use super::super::world::{Binding, ClassId, MemberId};
+use super::{Step, java_name, unsupported};
+use crate::cap::opcode::code as op;
+use crate::classfile::{MemberRef, acc};
+
+/// `atype` of `checkcast` and `instanceof`, and the type codes of `newarray` (JCVM 7.5).
+mod atype {
+    pub(super) const CLASS: u8 = 0;
+    pub(super) const BOOLEAN: u8 = 10;
+    pub(super) const BYTE: u8 = 11;
+    pub(super) const SHORT: u8 = 12;
+    pub(super) const REFERENCE: u8 = 14;
+}
+
+impl Step<'_, '_> {
+    pub(super) fn new_array(&mut self, code: i32) {
+        self.pop_exact("the array's length");
+        self.push(Value::Reference);
+        let (kind, name) = match code {
+            4 => (atype::BOOLEAN, ""),
+            8 => (atype::BYTE, ""),
+            9 => (atype::SHORT, ""),
+            5 => (0, "char"),
+            6 => (0, "float"),
+            7 => (0, "double"),
+            10 => (0, "int"),
+            _ => (0, "long"),
+        };
+        if kind == 0 {
+            let rule = if name == "int" { rule::INT } else { rule::TYPE };
+            self.refuse(unsupported(format!("an array of {name}"), rule));
+        }
+        self.emit(Op::NewArray(kind));
+    }
+
+    pub(super) fn class_op(&mut self, opcode: u8, name: &str) {
+        let pool = |opcode, class, pops| Op::Pool {
+            opcode,
+            symbol: Symbol::Class(class),
+            pops,
+            pushes: 1,
+        };
+        match opcode {
+            0xBB => {
+                match self.lower.class(name) {
+                    Ok(class) => self.emit(pool(op::NEW, class, 0)),
+                    Err(problem) => self.refuse(problem),
+                }
+                self.push(Value::Reference);
+            }
+            0xBD => {
+                self.pop_exact("the array's length");
+                if name.starts_with('[') {
+                    self.refuse(unsupported("an array of arrays", rule::DIMENSIONS));
+                } else {
+                    match self.lower.class(name) {
+                        Ok(class) => self.emit(pool(op::ANEWARRAY, class, 1)),
+                        Err(problem) => self.refuse(problem),
+                    }
+                }
+                self.push(Value::Reference);
+            }
+            _ => {
+                self.pop_reference();
+                let check = if opcode == 0xC0 {
+                    self.push(Value::Reference);
+                    op::CHECKCAST
+                } else {
+                    self.push(Value::Number(Range::new(0, 1)));
+                    op::INSTANCEOF
+                };
+                match self.check_type(name) {
+                    Ok((kind, class)) => self.emit(Op::TypeCheck(check, kind, class)),
+                    Err(problem) => self.refuse(problem),
+                }
+            }
+        }
+    }
+
+    fn check_type(&self, name: &str) -> Result<(u8, Option<ClassId>), Problem> {
+        let Some(element) = name.strip_prefix('[') else {
+            return Ok((atype::CLASS, Some(self.lower.class(name)?)));
+        };
+        Ok(match element {
+            "Z" => (atype::BOOLEAN, None),
+            "B" => (atype::BYTE, None),
+            "S" => (atype::SHORT, None),
+            "I" => return Err(unsupported("an array of int", rule::INT)),
+            _ if element.starts_with('[') => {
+                return Err(unsupported("an array of arrays", rule::DIMENSIONS));
+            }
+            _ => match element.strip_prefix('L').and_then(|e| e.strip_suffix(';')) {
+                Some(class) => (atype::REFERENCE, Some(self.lower.class(class)?)),
+                None => return Err(unsupported("an array of this type", rule::TYPE)),
+            },
+        })
+    }
+
+    pub(super) fn field(&mut self, opcode: u8, member: &MemberRef) {
+        let is_static = opcode <= 0xB3;
+        let is_put = matches!(opcode, 0xB3 | 0xB5);
+        let kind = field_type(&member.descriptor, &mut |_| {});
+        if is_put {
+            match kind.storage() {
+                Storage::Reference => self.pop_reference(),
+                _ => {
+                    self.pop_number();
+                }
+            }
+        }
+        if !is_static {
+            self.pop_reference();
+        }
+        if !is_put {
+            self.push(kind.value());
+        }
+        let found = match self.lower.class(&member.class) {
+            Ok(class) => class,
+            Err(problem) => return self.refuse(problem),
+        };
+        let Some(id) = self
+            .lower
+            .world
+            .find_field(found, &member.name, &member.descriptor)
+        else {
+            return self.refuse(Problem::Unknown {
+                what: format!("field {}.{}", java_name(&member.class), member.name),
+                instead: "compile against the same API that is imported",
+            });
+        };
+        let field = self.lower.world.field(id);
+        if let Some(value) = field.constant.filter(|_| is_static && !is_put) {
+            self.frame.stack.pop();
+            return self.constant(value);
+        }
+        let storage = kind.storage();
+        if is_static {
+            let base = if is_put {
+                op::PUTSTATIC_A
+            } else {
+                op::GETSTATIC_A
+            };
+            self.emit(Op::Pool {
+                opcode: base + storage.step(),
+                symbol: Symbol::StaticField(id),
+                pops: is_put.into(),
+                pushes: (!is_put).into(),
+            });
+        } else if is_put {
+            self.emit(Op::PutField {
+                storage,
+                field: id,
+                this: false,
+            });
+        } else {
+            self.emit(Op::GetField {
+                storage,
+                field: id,
+                this: false,
+            });
+        }
+    }
+
+    pub(super) fn call(&mut self, opcode: u8, member: &MemberRef) {
+        let Signature { parameters, result } = signature(&member.descriptor, &mut |_| {});
+        for parameter in parameters.iter().rev() {
+            match parameter.storage() {
+                Storage::Reference => self.pop_reference(),
+                _ => {
+                    self.pop();
+                }
+            }
+        }
+        let has_object = opcode != 0xB8;
+        if has_object {
+            self.pop_reference();
+        }
+        if result != Type::Void {
+            self.push(result.value());
+        }
+        let cells = parameters.len() + usize::from(has_object);
+        let Ok(pops) = u8::try_from(cells) else {
+            return self.refuse(Problem::TooMany {
+                what: "parameters of a method".to_owned(),
+                value: cells,
+                limit: 255,
+                clause: "2.2.4.4",
+            });
+        };
+        match self.resolve_call(opcode, member) {
+            Ok(Callee::Interface(interface, token)) => self.emit(Op::Interface {
+                nargs: pops,
+                interface,
+                token,
+                pushes: (result != Type::Void).into(),
+            }),
+            Ok(Callee::Pool(opcode, symbol)) => self.emit(Op::Pool {
+                opcode,
+                symbol,
+                pops,
+                pushes: (result != Type::Void).into(),
+            }),
+            Err(problem) => self.refuse(problem),
+        }
+    }
+
+    fn resolve_call(&self, opcode: u8, member: &MemberRef) -> Result<Callee, Problem> {
+        if member.class.starts_with('[') {
+            return Err(unsupported(
+                format!("calling {}() of an array", member.name),
+                ("2.2.1.1", "copy arrays with javacard.framework.Util"),
+            ));
+        }
+        let world = self.lower.world;
+        let class = self.lower.class(&member.class)?;
+        let id = world
+            .find_method(class, &member.name, &member.descriptor)
+            .ok_or_else(|| Problem::Unknown {
+                what: format!(
+                    "method {}.{}{}",
+                    java_name(&member.class),
+                    member.name,
+                    member.descriptor
+                ),
+                instead: "Java Card's API is a small part of Java's: use what the imported \
+                          packages have",
+            })?;
+        let method = world.method(id);
+        Ok(match (opcode, method.binding) {
+            (0xB7, Binding::Virtual) => {
+                Callee::Pool(op::INVOKESPECIAL, Symbol::SuperMethod(self.lower.class, id))
+            }
+            (0xB8, _) if method.is(acc::STATIC) => {
+                Callee::Pool(op::INVOKESTATIC, Symbol::StaticMethod(id))
+            }
+            (_, Binding::Static) => Callee::Pool(op::INVOKESPECIAL, Symbol::StaticMethod(id)),
+            (_, Binding::Virtual) => Callee::Pool(op::INVOKEVIRTUAL, Symbol::VirtualMethod(id)),
+            (_, Binding::Interface) => self.interface_call(class, id)?,
+        })
+    }
+
+    /// A call of an interface's method. Named through an abstract class, it is a virtual call of
+    /// the method that `miranda` gave that class.
+    fn interface_call(&self, class: ClassId, id: MemberId) -> Result<Callee, Problem> {
+        let world = self.lower.world;
+        let method = world.method(id);
+        if !world.classes[class].is_interface() {
+            return Err(Problem::Unknown {
+                what: format!("a virtual method token for {}", method.name),
+                instead: "declare the method in the abstract class",
+            });
+        }
+        let token = world.interface_token(class, &method.name, &method.descriptor);
+        token
+            .map(|token| Callee::Interface(class, token))
+            .ok_or_else(|| Problem::Unknown {
+                what: format!("the token of interface method {}", method.name),
+                instead: "check the interface's API table",
+            })
+    }
+}
+
+enum Callee {
+    Interface(ClassId, u8),
+    Pool(u8, Symbol),
+}
