@@ -1,5 +1,6 @@
 //! Drives cards, real and virtual: readers, terminal, personalization, lab eIM, reports. Holds the ipae binary.
 
+pub mod eim;
 pub mod exit;
 pub mod journal;
 pub mod order;

@@ -12,6 +12,8 @@ mod rng;
 mod run;
 mod select;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod uicc;
 mod world;
 

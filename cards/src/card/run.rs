@@ -12,6 +12,20 @@ use applet_model::trace::Boundary;
 
 const ISO_EXCEPTION: &str = "javacard/framework/ISOException";
 
+/// An uncaught exception in words: reasons of the toolkit's by their names, for they are what an applet's
+/// author meets most.
+fn describe(exception: &str, reason: i16) -> String {
+    let class = exception.replace('/', ".");
+    let name = match exception {
+        "uicc/toolkit/ToolkitException" => crate::toolkit::reason_name(reason),
+        _ => None,
+    };
+    match name {
+        Some(name) => format!("uncaught {class}: {name}"),
+        None => format!("uncaught {class}, reason {reason}"),
+    }
+}
+
 impl World {
     /// The error that a power cut inside the VM stands for.
     pub(super) fn power_cut(&self) -> PowerCut {
@@ -54,9 +68,7 @@ impl VirtualCard {
             }
             Outcome::PowerCut => return Err(self.world.power_cut()),
             Outcome::Trap(error) => self.fault(error.to_string()),
-            Outcome::Uncaught { exception, reason } => {
-                self.fault(format!("{exception}, reason {reason}"))
-            }
+            Outcome::Uncaught { exception, reason } => self.fault(describe(&exception, *reason)),
             Outcome::Suspended => self.fault("send() outside of processToolkit()".into()),
             Outcome::OutOfFuel => self.fault("the command took too many instructions".into()),
         })

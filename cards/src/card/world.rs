@@ -104,8 +104,11 @@ impl World {
             }
             // No applet has the privileges to lock or terminate the card, nor one to change the ATR.
             "lockCard" | "terminateCard" | "setATRHistBytes" => Ok(Some(Value::Short(0))),
-            // The card has no global PIN and no global services.
-            "getCVM" | "getService" => Ok(Some(Value::NULL)),
+            // The card has no global PIN, no global services, and no secure channel for applets: those are
+            // personalized through the domain. `null` is how the API says that there is none.
+            "getCVM" | "getService" | "getSecureChannel" | "getRegistryEntry" => {
+                Ok(Some(Value::NULL))
+            }
             _ => Err(VmError::NotSupported(call.name()).into()),
         }
     }
@@ -163,6 +166,10 @@ impl Host for World {
         {
             self.record(&aid, Boundary::Commit);
         }
+    }
+
+    fn has_applet(&mut self, aid: &[u8]) -> bool {
+        aid == aid::ISD_R || aid == aid::ECASD || self.domain.registry.isd == *aid
     }
 
     fn is_active(&mut self, aid: &[u8]) -> bool {

@@ -43,6 +43,34 @@ pub(crate) enum Reason {
     CommandNotAllowed = 15,
 }
 
+/// What a `ToolkitException`'s reason says.
+pub(crate) fn reason_name(reason: i16) -> Option<&'static str> {
+    Some(match reason {
+        1 => "HANDLER_OVERFLOW",
+        2 => {
+            "HANDLER_NOT_AVAILABLE (the handlers are for processToolkit(), after TERMINAL PROFILE)"
+        }
+        3 => "UNAVAILABLE_ELEMENT",
+        4 => "MENU_ENTRY_NOT_FOUND",
+        5 => "REGISTRY_ERROR (installed without toolkit parameters?)",
+        6 => "EVENT_NOT_SUPPORTED",
+        7 => "EVENT_ALREADY_REGISTERED",
+        8 => "OUT_OF_TLV_BOUNDARIES",
+        9 => "TERMINAL_PROFILE_NOT_AVAILABLE",
+        10 => "ALLOWED_LENGTH_EXCEEDED",
+        11 => "NO_TIMER_AVAILABLE (more than the toolkit parameters allow?)",
+        12 => "INVALID_TIMER_ID",
+        13 => {
+            "EVENT_NOT_ALLOWED (timers, menus and STATUS have methods of their own: allocateTimer, initMenuEntry, requestPollInterval)"
+        }
+        14 => "BAD_INPUT_PARAMETER",
+        15 => {
+            "COMMAND_NOT_ALLOWED (a resource that isn't the applet's, or a command that is the framework's)"
+        }
+        _ => return None,
+    })
+}
+
 impl From<Reason> for Throw {
     fn from(reason: Reason) -> Throw {
         Throw::new("uicc/toolkit/ToolkitException", reason as i16)

@@ -73,6 +73,8 @@ pub(crate) struct Api {
     pub packages: Vec<Package>,
     by_name: HashMap<&'static str, ClassRef>,
     natives: Vec<NativeMethod>,
+    /// java/lang/Object.
+    pub object: Option<ClassRef>,
 }
 
 impl Api {
@@ -177,6 +179,7 @@ impl Builder {
             .collect();
         Api {
             packages,
+            object: self.by_name.get("java/lang/Object").copied(),
             by_name: self.by_name,
             natives: self.natives,
         }
@@ -227,10 +230,10 @@ impl Builder {
         loop {
             let names = current.super_name.iter().chain(&current.interfaces);
             for name in names {
-                if let Some(entry) = self.tables.get(name.as_str()) {
-                    if !found.iter().any(|(_, c)| std::ptr::eq(*c, entry.1)) {
-                        found.push(*entry);
-                    }
+                if let Some(entry) = self.tables.get(name.as_str())
+                    && !found.iter().any(|(_, c)| std::ptr::eq(*c, entry.1))
+                {
+                    found.push(*entry);
                 }
             }
             match found.get(at) {
@@ -265,7 +268,7 @@ impl Builder {
                         .iter()
                         .any(|m| m.name == method.name && m.descriptor == method.descriptor)
             })
-            .last()
+            .next_back()
             .unwrap_or(&own);
         let (args, returns) = descriptor(&method.descriptor)?;
         let native = NativeMethod {

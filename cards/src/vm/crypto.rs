@@ -292,7 +292,7 @@ pub(crate) fn aes_blocks(
 
 /// AES CBC-MAC over whole blocks (ALG_AES_MAC_128_NOPAD); `None` if there are none or a part is left.
 pub(crate) fn aes_cbc_mac(key: &[u8], iv: &[u8], message: &[u8]) -> Option<Vec<u8>> {
-    if message.is_empty() || message.len() % BLOCK != 0 {
+    if message.is_empty() || !message.len().is_multiple_of(BLOCK) {
         return None;
     }
     let mut chain = iv.to_vec();

@@ -143,10 +143,10 @@ impl Vm {
                 },
             )?;
         }
-        if let Contents::Instance { fields, .. } = &mut self.s.heap.get_mut(r)?.kind {
-            if let Some(slot) = fields.get_mut(usize::from(cell)) {
-                *slot = value;
-            }
+        if let Contents::Instance { fields, .. } = &mut self.s.heap.get_mut(r)?.kind
+            && let Some(slot) = fields.get_mut(usize::from(cell))
+        {
+            *slot = value;
         }
         Ok(())
     }
@@ -234,10 +234,10 @@ impl Vm {
                 self.before_write(host, context, Undo::StaticBytes { package, at, old })?;
                 let bytes = new.to_be_bytes();
                 let new = bytes.get(2 - width..).unwrap_or(&[]);
-                if let Some(loaded) = self.s.packages.get_mut(&package) {
-                    if let Some(slot) = loaded.static_data.get_mut(start..start + width) {
-                        slot.copy_from_slice(new);
-                    }
+                if let Some(loaded) = self.s.packages.get_mut(&package)
+                    && let Some(slot) = loaded.static_data.get_mut(start..start + width)
+                {
+                    slot.copy_from_slice(new);
                 }
             }
             (_, other, _) => return Err(mismatch("a value of the field's kind", other).into()),

@@ -23,16 +23,16 @@ impl Vm {
             return Err(Throw::security().into());
         }
         // CLEAR_ON_DESELECT contents exist only while the package is selected (6.2.8).
-        if object.storage == Storage::Deselect {
-            if let Context::Package(package) = object.owner.context {
-                let installing = self
-                    .s
-                    .installing
-                    .as_ref()
-                    .is_some_and(|i| i.package == package);
-                if !installing && !self.is_selected(package) {
-                    return Err(Throw::security().into());
-                }
+        if object.storage == Storage::Deselect
+            && let Context::Package(package) = object.owner.context
+        {
+            let installing = self
+                .s
+                .installing
+                .as_ref()
+                .is_some_and(|i| i.package == package);
+            if !installing && !self.is_selected(package) {
+                return Err(Throw::security().into());
             }
         }
         Ok(object)

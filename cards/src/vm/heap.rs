@@ -180,11 +180,11 @@ impl Heap {
     /// Puts an object into a free slot. Limits are checked by the caller.
     pub fn insert(&mut self, object: Object) -> Ref {
         self.account(&object, true);
-        if let Some(i) = self.free.pop() {
-            if let Some(slot) = self.slots.get_mut(i as usize) {
-                *slot = Some(object);
-                return Ref(i + 1);
-            }
+        if let Some(i) = self.free.pop()
+            && let Some(slot) = self.slots.get_mut(i as usize)
+        {
+            *slot = Some(object);
+            return Ref(i + 1);
         }
         self.slots.push(Some(object));
         Ref(u32::try_from(self.slots.len()).unwrap_or(u32::MAX))

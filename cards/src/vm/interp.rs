@@ -150,13 +150,13 @@ impl Vm {
             .class_of(exception)?
             .ok_or(VmError::NoClass("an array as exception".into()))?;
         loop {
-            if thread.top.package.is_loaded() {
-                if let Some(target) = self.handler(&thread.top, class)? {
-                    thread.cells.truncate(thread.top.floor);
-                    thread.push_ref(exception)?;
-                    thread.top.pc = target;
-                    return Ok(true);
-                }
+            if thread.top.package.is_loaded()
+                && let Some(target) = self.handler(&thread.top, class)?
+            {
+                thread.cells.truncate(thread.top.floor);
+                thread.push_ref(exception)?;
+                thread.top.pc = target;
+                return Ok(true);
             }
             let Some(caller) = thread.callers.pop() else {
                 return Ok(false);

@@ -165,10 +165,10 @@ impl Vm {
         );
         let mut live = BTreeSet::new();
         while let Some(r) = open.pop() {
-            if live.insert(r) {
-                if let Ok(object) = self.s.heap.get(r) {
-                    open.extend(object.kind.references());
-                }
+            if live.insert(r)
+                && let Ok(object) = self.s.heap.get(r)
+            {
+                open.extend(object.kind.references());
             }
         }
         let gone: Vec<Ref> = self

@@ -1,0 +1,361 @@
+//! The toolkit framework with an applet on it (`testdata/java/toolkit`).
+
+use super::*;
+use applet_gen::api;
+use applet_gen::convert::{ConvertInput, convert};
+use applet_gen::gp::command::{self, Install};
+use applet_gen::gp::load::load_commands;
+use applet_gen::gp::uicc_params::{InstallParameters, ToolkitParameters, UiccParameters};
+use applet_gen::javac::Javac;
+use std::path::Path;
+
+const PACKAGE: [u8; 6] = [0xF0, 0x54, 0x4B, 0x54, 0x4B, 0x01];
+const MODULE: [u8; 7] = [0xF0, 0x54, 0x4B, 0x54, 0x4B, 0x01, 0x01];
+/// 16 bytes, as toolkit applets have them: the TAR stands at 12.
+const APPLET: [u8; 16] = [
+    0xF0, 0x54, 0x4B, 0x54, 0x4B, 1, 1, 0, 0, 0, 0, 0, 0x42, 0x43, 0x4E, 1,
+];
+
+/// Load file of the applet, compiled and converted once.
+fn load_file() -> &'static [u8] {
+    static FILE: OnceLock<Vec<u8>> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let javac = Javac::locate().unwrap();
+        let stubs = api::stubs::compile(dir.path(), &javac).unwrap();
+        let out = dir.path().join("out");
+        let source =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/java/toolkit/Beacon.java");
+        javac.compile(&[source], &[stubs], &out).unwrap();
+        let class = std::fs::read(out.join("toolkit/Beacon.class")).unwrap();
+        let input = ConvertInput {
+            classes: vec![("Beacon.class".into(), class)],
+            package_aid: PACKAGE.to_vec(),
+            version: (1, 0),
+            applets: vec![("toolkit.Beacon".into(), MODULE.to_vec())],
+            imports: api::packages(),
+        };
+        let converted = convert(&input).unwrap_or_else(|errors| panic!("{errors:?}"));
+        converted.cap.load_file(false).unwrap()
+    })
+}
+
+fn toolkit_parameters(timers: u8, channels: u8) -> Vec<u8> {
+    let toolkit = ToolkitParameters {
+        priority: 1,
+        max_timers: timers,
+        max_channels: channels,
+        ..ToolkitParameters::default()
+    };
+    let uicc = UiccParameters {
+        toolkit: Some(toolkit),
+        ..UiccParameters::default()
+    };
+    InstallParameters {
+        uicc: Some(uicc),
+        ..InstallParameters::default()
+    }
+    .encode()
+    .unwrap()
+}
+
+fn install(parameters: &[u8]) -> Command {
+    Install {
+        package: &PACKAGE,
+        module: &MODULE,
+        instance: &APPLET,
+        privileges: [0; 3],
+        parameters,
+        token: &[],
+    }
+    .for_install_and_make_selectable()
+}
+
+fn loaded(level: SecurityLevel) -> Session {
+    let mut session = Session::open(card(), level);
+    session.ok(&command::install_for_load(
+        &PACKAGE,
+        aid::ISD,
+        &[],
+        &[],
+        &[],
+    ));
+    for block in load_commands(load_file(), session.channel.max_command_data()).unwrap() {
+        session.ok(&block);
+    }
+    session
+}
+
+/// A card with the applet, just reset.
+fn with_applet() -> VirtualCard {
+    static CARD: OnceLock<VirtualCard> = OnceLock::new();
+    let made = CARD.get_or_init(|| {
+        let mut session = loaded(SecurityLevel::CDecCMac);
+        session.ok(&install(&toolkit_parameters(1, 1)));
+        let mut card = session.card;
+        card.reset();
+        card
+    });
+    made.clone()
+}
+
+/// What the applet noted, read on channel 1.
+fn log(card: &mut VirtualCard) -> String {
+    raw(card, "0070000100");
+    let select = Command::new(1, 0xA4, 4, 0x0C).with_data(APPLET);
+    assert!(send(card, &select).sw.is_ok());
+    let response = send(card, &Command::new(0x81, 0xB0, 0, 0).with_le(256));
+    raw(card, "0070800100");
+    let words = response.data.chunks(2).map(|pair| hex::encode_upper(pair));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// FETCH of the command that the status word announces.
+fn fetch(card: &mut VirtualCard, answer: &str) -> String {
+    assert_eq!(
+        &answer[answer.len() - 4..answer.len() - 2],
+        "91",
+        "{answer}"
+    );
+    let command = raw(card, &format!("80120000{}", &answer[answer.len() - 2..]));
+    command.strip_suffix("9000").expect("a command").to_owned()
+}
+
+const PROFILE: &str = "8010000014 FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF";
+
+/// TERMINAL PROFILE, the framework's SET UP EVENT LIST, and the applet's OPEN CHANNEL, not answered yet.
+fn started() -> VirtualCard {
+    let mut card = with_applet();
+    let answer = raw(&mut card, PROFILE);
+    assert_eq!(
+        fetch(&mut card, &answer),
+        "D00D810301050082028182990209 0A".replace(' ', "")
+    );
+    let answer = raw(&mut card, "801400000C 810301050082028281830100");
+    let open = fetch(&mut card, &answer);
+    assert_eq!(
+        open,
+        "D0158103014001820281 82B50103B90200FFBC03021F90".replace(' ', "")
+    );
+    card
+}
+
+const OPENED: &str = "8014000010 810301400182028281830100B8028100";
+const DATA_AVAILABLE: &str = "80C2000010 D60E99010982028281B8028100B70105";
+
+#[test]
+fn a_load_and_an_install_at_every_level() {
+    for level in [
+        SecurityLevel::CMac,
+        SecurityLevel::CDecCMacRMac,
+        SecurityLevel::Full,
+    ] {
+        let mut session = loaded(level);
+        session.ok(&install(&toolkit_parameters(1, 1)));
+        assert_eq!(
+            session.send(&install(&toolkit_parameters(1, 1))).sw,
+            Sw::FILE_EXISTS
+        );
+        let registry = session.card.registry();
+        assert_eq!(registry.instances[0].aid.bytes(), APPLET);
+        // A load file that is in use goes only with what was made of it.
+        assert_eq!(
+            session.send(&command::delete(&PACKAGE, false)).sw,
+            Sw::CONDITIONS_NOT_SATISFIED
+        );
+        session.ok(&command::delete(&PACKAGE, true));
+        assert!(
+            session.card.registry().instances.is_empty()
+                && session.card.registry().load_files.is_empty()
+        );
+        assert!(session.card.world.toolkit.entries.is_empty());
+    }
+}
+
+#[test]
+fn toolkit_parameters_beyond_the_card_are_refused() {
+    let mut session = loaded(SecurityLevel::CMac);
+    assert_eq!(
+        session.send(&install(&toolkit_parameters(1, 7))).sw,
+        Sw::WRONG_DATA
+    );
+    assert!(session.card.take_fault().unwrap().contains("channels"));
+    let mut cut = toolkit_parameters(1, 1);
+    cut.pop();
+    assert_eq!(session.send(&install(&cut)).sw, Sw::WRONG_DATA);
+    assert!(session.card.take_fault().is_some());
+    // Without a timer in its parameters the applet's install() fails, and nothing stays.
+    assert_eq!(
+        session.send(&install(&toolkit_parameters(0, 1))).sw,
+        Sw::UNKNOWN
+    );
+    assert!(
+        session
+            .card
+            .take_fault()
+            .unwrap()
+            .contains("ToolkitException")
+    );
+    assert!(session.card.world.toolkit.entries.is_empty());
+    session.ok(&install(&toolkit_parameters(1, 1)));
+}
+
+#[test]
+fn power_cuts_leave_no_half_package_and_no_half_applet() {
+    let whole = {
+        let mut session = loaded(SecurityLevel::CMac);
+        session.ok(&install(&toolkit_parameters(1, 1)));
+        session.card.nvm().writes
+    };
+    let before = card().nvm().writes;
+    for cut in before..whole {
+        let mut session = Session::open(card(), SecurityLevel::CMac);
+        session.card.nvm_mut().cut_before = Some(cut);
+        let mut commands = vec![command::install_for_load(&PACKAGE, aid::ISD, &[], &[], &[])];
+        commands.extend(load_commands(load_file(), 200).unwrap());
+        commands.push(install(&toolkit_parameters(1, 1)));
+        for command in commands {
+            let wrapped = session.channel.wrap(&command).unwrap();
+            if session.card.transmit(&wrapped.to_bytes()).is_err() {
+                break;
+            }
+        }
+        let mut card = session.card;
+        card.reset();
+        let registry = card.registry();
+        assert_eq!(
+            registry.load_files.len(),
+            card.vm.packages().len(),
+            "cut before {cut}"
+        );
+        assert_eq!(
+            registry.instances.len(),
+            card.vm.instances().len(),
+            "cut before {cut}"
+        );
+        assert_eq!(
+            registry.instances.len(),
+            card.world.toolkit.entries.len(),
+            "cut before {cut}"
+        );
+        assert!(
+            registry
+                .load_files
+                .iter()
+                .all(|file| file.modules.len() == 1)
+        );
+    }
+}
+
+#[test]
+fn an_applet_waits_in_send_while_other_commands_are_served() {
+    let mut card = started();
+    // In send(): other applications answer, STATUS still says that nothing is pending (it was fetched).
+    assert_eq!(raw(&mut card, "80F2000C"), "9000");
+    assert_eq!(log(&mut card), "190D 0001 0001");
+    // Envelopes that want the applet are told to come again.
+    assert_eq!(
+        raw(
+            &mut card,
+            "80C2000009D707820282812401 01".replace(' ', "").as_str()
+        ),
+        "9300"
+    );
+    // The card can be stored meanwhile.
+    let mut card = VirtualCard::from_bytes(&card.to_bytes().unwrap()).unwrap();
+    assert_eq!(raw(&mut card, OPENED), "9000");
+    assert_eq!(log(&mut card), "0000 0000 0001");
+}
+
+#[test]
+fn data_arrive_on_the_applets_channel_only() {
+    let mut card = started();
+    raw(&mut card, OPENED);
+    log(&mut card);
+    // Another channel is nobody's.
+    assert_eq!(
+        raw(&mut card, "80C2000010 D60E990109820282 81B8028200B70105"),
+        "9000"
+    );
+    assert_eq!(log(&mut card), "");
+    let answer = raw(&mut card, DATA_AVAILABLE);
+    assert_eq!(fetch(&mut card, &answer), "D00C810301420082028121B701C8");
+    let answer = raw(
+        &mut card,
+        "8014000016 810301420082028281830100B60501020304 05B70100",
+    );
+    assert_eq!(fetch(&mut card, &answer), "D009810301410082028121");
+    assert_eq!(
+        raw(&mut card, "801400000C 810301410082028281830100"),
+        "9000"
+    );
+    assert_eq!(log(&mut card), "0016 8100 0005 0102 FFD6 0000 420F");
+    assert_eq!(raw(&mut card, DATA_AVAILABLE), "9000");
+    assert_eq!(log(&mut card), "");
+}
+
+#[test]
+fn timers_belong_to_one_applet() {
+    let mut card = started();
+    raw(&mut card, OPENED);
+    log(&mut card);
+    assert_eq!(
+        raw(&mut card, "80C200000C D70A82028281240102250100"),
+        "9000"
+    );
+    assert_eq!(log(&mut card), "");
+    assert_eq!(
+        raw(&mut card, "80C200000C D70A82028281240101250100"),
+        "9000"
+    );
+    assert_eq!(log(&mut card), "000B 0001");
+    assert_eq!(raw(&mut card, "80F2000C"), "9000");
+    assert_eq!(log(&mut card), "0013");
+}
+
+#[test]
+fn the_handler_is_given_once_to_those_who_wait_for_it() {
+    let mut card = started();
+    raw(&mut card, OPENED);
+    log(&mut card);
+    raw(&mut card, "0070000100");
+    send(&mut card, &Command::new(1, 0xA4, 4, 0x0C).with_data(APPLET));
+    // From process() there is no handler; after it, the framework calls.
+    let answer = raw(&mut card, "81B2000000");
+    assert_eq!(fetch(&mut card, &answer), "D009810301020082028182");
+    let answer = raw(&mut card, "801400000C 810301020082028281830100");
+    assert_eq!(fetch(&mut card, &answer), "D009810301010382028182");
+    assert_eq!(
+        raw(&mut card, "801400000C 810301010382028281830100"),
+        "9000"
+    );
+    assert_eq!(log(&mut card), "2202 007B 7701 0000 0000");
+    assert!(card.world.toolkit.registered(123).is_empty());
+}
+
+#[test]
+fn a_reset_ends_the_session_and_the_channels() {
+    let mut card = started();
+    raw(&mut card, OPENED);
+    card.reset();
+    assert_eq!(raw(&mut card, DATA_AVAILABLE), "9000");
+    assert!(card.world.toolkit.session.profile.is_none());
+    let answer = raw(&mut card, PROFILE);
+    assert!(fetch(&mut card, &answer).contains("0105"));
+}
+
+#[test]
+fn personalization_goes_through_the_domain_to_the_applet() {
+    let mut session = Session::open(with_applet(), SecurityLevel::Full);
+    session.ok(&command::install_for_personalization(&APPLET));
+    session.ok(&Command::new(0x80, 0xE2, 0x80, 0).with_data([0xAB, 0xCD, 0xEF]));
+    assert_eq!(log(&mut session.card), "190D ABCD 0008");
+}
+
+#[test]
+fn a_terminal_response_without_a_result_is_an_exception_in_the_applet() {
+    let mut card = started();
+    assert_eq!(raw(&mut card, "8014000009 810301400182028281"), "9000");
+    assert!(card.take_fault().unwrap().contains("ToolkitException"));
+    assert!(!card.world.toolkit.is_busy());
+}

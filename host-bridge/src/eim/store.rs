@@ -1,0 +1,403 @@
+//! The eIM's database: its schema and the plain questions to it.
+//!
+//! Every change that must not be half done is one transaction. Times are Unix milliseconds of the
+//! real clock; nothing is decided by them.
+
+use super::{EimError, Storage};
+use applet_model::sgp::Eid;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Version of the schema below.
+const VERSION: &str = "1";
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS device (
+    eid TEXT PRIMARY KEY,
+    counter INTEGER NOT NULL DEFAULT 0,
+    association_token INTEGER,
+    euicc_certificate BLOB,
+    eum_certificate BLOB,
+    listed INTEGER NOT NULL DEFAULT 0,
+    polls INTEGER NOT NULL DEFAULT 0,
+    last_cause INTEGER,
+    seen_at INTEGER
+);
+CREATE TABLE IF NOT EXISTS package (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    eid TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 1,
+    held INTEGER NOT NULL DEFAULT 0,
+    package BLOB NOT NULL,
+    text TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'queued',
+    note TEXT NOT NULL DEFAULT '',
+    counter INTEGER,
+    transaction_id BLOB,
+    request BLOB,
+    deliveries INTEGER NOT NULL DEFAULT 0,
+    enabled_before TEXT,
+    applied INTEGER NOT NULL DEFAULT 0,
+    queued_at INTEGER NOT NULL,
+    sent_at INTEGER,
+    ended_at INTEGER
+);
+CREATE INDEX IF NOT EXISTS package_queue ON package (eid, state, place);
+CREATE INDEX IF NOT EXISTS package_transaction ON package (eid, transaction_id);
+CREATE TABLE IF NOT EXISTS result (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    eid TEXT NOT NULL,
+    package INTEGER,
+    seq_number INTEGER,
+    raw BLOB NOT NULL,
+    verified INTEGER NOT NULL,
+    verdict TEXT NOT NULL,
+    text TEXT NOT NULL,
+    times INTEGER NOT NULL DEFAULT 1,
+    received_at INTEGER NOT NULL,
+    UNIQUE (eid, raw)
+);
+CREATE TABLE IF NOT EXISTS profile (
+    eid TEXT NOT NULL,
+    iccid TEXT NOT NULL,
+    state TEXT NOT NULL,
+    name TEXT NOT NULL DEFAULT '',
+    provider TEXT NOT NULL DEFAULT '',
+    nickname TEXT NOT NULL DEFAULT '',
+    class TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (eid, iccid)
+);
+CREATE TABLE IF NOT EXISTS associated_eim (
+    eid TEXT NOT NULL,
+    eim_id TEXT NOT NULL,
+    PRIMARY KEY (eid, eim_id)
+);
+CREATE TABLE IF NOT EXISTS notification (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    eid TEXT NOT NULL,
+    seq_number INTEGER NOT NULL,
+    operation TEXT NOT NULL,
+    iccid TEXT,
+    address TEXT NOT NULL,
+    raw BLOB NOT NULL,
+    verified INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    UNIQUE (eid, raw)
+);
+";
+
+/// What is told of an eUICC when it is taken in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Registration {
+    /// CERT.EUICC.ECDSA and CERT.EUM.ECDSA in DER. Without them results stay unverified until the
+    /// IPA brings them (in a notification or IpaEuiccData).
+    pub certificates: Option<(Vec<u8>, Vec<u8>)>,
+    /// The association token that the eUICC gave this eIM, if any.
+    pub association_token: Option<i64>,
+    /// The counter that the eUICC holds for this eIM; packages begin one above. `None` leaves what
+    /// is known.
+    pub counter: Option<u64>,
+}
+
+/// An eUICC as the eIM knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceRow {
+    /// EID, 32 digits.
+    pub eid: String,
+    /// Counter of the last package signed for it.
+    pub counter: u64,
+    /// The association token it gave this eIM.
+    pub association_token: Option<i64>,
+    /// Whether its certificates are known (and were verified).
+    pub certified: bool,
+    /// How often it polled.
+    pub polls: u64,
+    /// The last stateChangeCause it gave.
+    pub last_cause: Option<i64>,
+}
+
+/// Where a package is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PackageState {
+    /// Waits for the IPA to poll.
+    Queued,
+    /// Signed and handed out; no result yet.
+    Sent,
+    /// Executed, all operations ok.
+    Done,
+    /// Refused, or an operation failed; the note says which and how.
+    Failed,
+    /// Executed, and the profile change was rolled back by the IPA.
+    RolledBack,
+    /// Ended with catBusy; a new package does the rest.
+    Retried,
+    /// A result came that couldn't be verified.
+    Unverified,
+}
+
+impl PackageState {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            PackageState::Queued => "queued",
+            PackageState::Sent => "sent",
+            PackageState::Done => "done",
+            PackageState::Failed => "failed",
+            PackageState::RolledBack => "rolled-back",
+            PackageState::Retried => "retried",
+            PackageState::Unverified => "unverified",
+        }
+    }
+
+    fn from_name(name: &str) -> Self {
+        [
+            PackageState::Queued,
+            PackageState::Sent,
+            PackageState::Done,
+            PackageState::Failed,
+            PackageState::RolledBack,
+            PackageState::Retried,
+        ]
+        .into_iter()
+        .find(|state| state.name() == name)
+        .unwrap_or(PackageState::Unverified)
+    }
+
+    /// True if nothing more is expected.
+    pub fn is_final(self) -> bool {
+        !matches!(self, PackageState::Queued | PackageState::Sent)
+    }
+}
+
+/// A package and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PackageRow {
+    /// Its number.
+    pub id: i64,
+    /// Its operations, in words.
+    pub text: String,
+    /// Where it is.
+    pub state: PackageState,
+    /// Why, for failures; what the results were.
+    pub note: String,
+    /// 1, or more if it is a new try after catBusy.
+    pub attempt: u32,
+    /// counterValue, once it was signed.
+    pub counter: Option<u64>,
+    /// eimTransactionId, upper-case hexadecimal, once it was signed.
+    pub transaction_id: Option<String>,
+    /// How often it was handed out.
+    pub deliveries: u32,
+}
+
+/// A result as it came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ResultRow {
+    /// The package it answers, if one fits.
+    pub package: Option<i64>,
+    /// seqNumber; errors have none.
+    pub seq_number: Option<u64>,
+    /// Whether the signature and the chain up to the CI were verified.
+    pub verified: bool,
+    /// The verdict, in words.
+    pub verdict: String,
+    /// The results of the operations, in words.
+    pub text: String,
+    /// How often it came.
+    pub times: u32,
+    /// The EuiccPackageResult or other answer, upper-case hexadecimal.
+    pub raw: String,
+}
+
+pub(super) fn open(storage: &Storage, path: &str, eim_id: &str) -> Result<Connection, EimError> {
+    let failed = |source| EimError::Database {
+        path: path.to_owned(),
+        source,
+    };
+    let db = match storage {
+        Storage::Memory => Connection::open_in_memory(),
+        Storage::File(file) => Connection::open(file),
+    }
+    .map_err(failed)?;
+    db.busy_timeout(std::time::Duration::from_secs(5))
+        .map_err(failed)?;
+    // The write-ahead log keeps a killed process's database whole.
+    db.pragma_update(None, "journal_mode", "WAL")
+        .map_err(failed)?;
+    db.pragma_update(None, "synchronous", "NORMAL")
+        .map_err(failed)?;
+    db.execute_batch(SCHEMA).map_err(failed)?;
+    for (key, expected) in [("version", VERSION), ("eimId", eim_id)] {
+        db.execute(
+            "INSERT OR IGNORE INTO meta (key, value) VALUES (?1, ?2)",
+            params![key, expected],
+        )
+        .map_err(failed)?;
+        let found: String = db
+            .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
+                row.get(0)
+            })
+            .map_err(failed)?;
+        if found != expected {
+            return Err(EimError::Foreign {
+                path: path.to_owned(),
+                expected: format!("{key} {expected}"),
+                found: format!("{key} {found}"),
+            });
+        }
+    }
+    Ok(db)
+}
+
+pub(super) fn now() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_millis()).ok())
+        .unwrap_or(0)
+}
+
+/// SQLite's integers are signed; counters and sequence numbers are far below that limit.
+pub(super) fn int(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn unsigned(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+
+pub(super) fn register(
+    db: &mut Connection,
+    eid: &Eid,
+    registration: &Registration,
+) -> rusqlite::Result<()> {
+    let eid = eid.to_string();
+    let tx = db.transaction()?;
+    tx.execute("INSERT OR IGNORE INTO device (eid) VALUES (?1)", [&eid])?;
+    if let Some((euicc, eum)) = &registration.certificates {
+        tx.execute(
+            "UPDATE device SET euicc_certificate = ?2, eum_certificate = ?3 WHERE eid = ?1",
+            params![eid, euicc, eum],
+        )?;
+    }
+    if let Some(token) = registration.association_token {
+        tx.execute(
+            "UPDATE device SET association_token = ?2 WHERE eid = ?1",
+            params![eid, token],
+        )?;
+    }
+    if let Some(counter) = registration.counter {
+        tx.execute(
+            "UPDATE device SET counter = ?2 WHERE eid = ?1",
+            params![eid, int(counter)],
+        )?;
+    }
+    tx.commit()
+}
+
+pub(super) fn enqueue(
+    db: &mut Connection,
+    eid: &Eid,
+    package: &[u8],
+    text: &str,
+) -> rusqlite::Result<i64> {
+    let eid = eid.to_string();
+    let tx = db.transaction()?;
+    tx.execute("INSERT OR IGNORE INTO device (eid) VALUES (?1)", [&eid])?;
+    tx.execute(
+        "INSERT INTO package (eid, place, package, text, queued_at) VALUES (?1, 0, ?2, ?3, ?4)",
+        params![eid, package, text, now()],
+    )?;
+    let id = tx.last_insert_rowid();
+    tx.execute("UPDATE package SET place = id WHERE id = ?1", [id])?;
+    tx.commit()?;
+    Ok(id)
+}
+
+pub(super) fn clear_queue(db: &mut Connection, eid: &Eid) -> rusqlite::Result<usize> {
+    db.execute(
+        "DELETE FROM package WHERE eid = ?1 AND state = 'queued'",
+        [eid.to_string()],
+    )
+}
+
+pub(super) fn devices(db: &mut Connection) -> rusqlite::Result<Vec<DeviceRow>> {
+    db.prepare_cached("SELECT * FROM device ORDER BY eid")?
+        .query_map([], |row| {
+            Ok(DeviceRow {
+                eid: row.get("eid")?,
+                counter: unsigned(row.get("counter")?),
+                association_token: row.get("association_token")?,
+                certified: row
+                    .get::<_, Option<Vec<u8>>>("euicc_certificate")?
+                    .is_some(),
+                polls: unsigned(row.get("polls")?),
+                last_cause: row.get("last_cause")?,
+            })
+        })?
+        .collect()
+}
+
+pub(super) fn packages(db: &mut Connection, eid: &Eid) -> rusqlite::Result<Vec<PackageRow>> {
+    db.prepare_cached("SELECT * FROM package WHERE eid = ?1 ORDER BY place, id")?
+        .query_map([eid.to_string()], package_row)?
+        .collect()
+}
+
+fn package_row(row: &Row<'_>) -> rusqlite::Result<PackageRow> {
+    Ok(PackageRow {
+        id: row.get("id")?,
+        text: row.get("text")?,
+        state: PackageState::from_name(&row.get::<_, String>("state")?),
+        note: row.get("note")?,
+        attempt: row.get("attempt")?,
+        counter: row.get::<_, Option<i64>>("counter")?.map(unsigned),
+        transaction_id: row
+            .get::<_, Option<Vec<u8>>>("transaction_id")?
+            .map(hex::encode_upper),
+        deliveries: row.get("deliveries")?,
+    })
+}
+
+pub(super) fn results(db: &mut Connection, eid: &Eid) -> rusqlite::Result<Vec<ResultRow>> {
+    db.prepare_cached("SELECT * FROM result WHERE eid = ?1 ORDER BY id")?
+        .query_map([eid.to_string()], |row| {
+            Ok(ResultRow {
+                package: row.get("package")?,
+                seq_number: row.get::<_, Option<i64>>("seq_number")?.map(unsigned),
+                verified: row.get("verified")?,
+                verdict: row.get("verdict")?,
+                text: row.get("text")?,
+                times: row.get("times")?,
+                raw: hex::encode_upper(row.get::<_, Vec<u8>>("raw")?),
+            })
+        })?
+        .collect()
+}
+
+/// What signing and verifying need of a device.
+pub(super) struct Keys {
+    pub(super) counter: u64,
+    pub(super) association_token: Option<i64>,
+    /// CERT.EUICC.ECDSA, verified when it was taken in.
+    pub(super) euicc_certificate: Option<Vec<u8>>,
+}
+
+pub(super) fn keys(db: &Connection, eid: &str) -> rusqlite::Result<Option<Keys>> {
+    db.prepare_cached(
+        "SELECT counter, association_token, euicc_certificate FROM device WHERE eid = ?1",
+    )?
+    .query_row([eid], |row| {
+        Ok(Keys {
+            counter: unsigned(row.get(0)?),
+            association_token: row.get(1)?,
+            euicc_certificate: row.get(2)?,
+        })
+    })
+    .optional()
+}
