@@ -49,17 +49,33 @@ pub struct Channel {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Channels {
     open: [Option<Channel>; COUNT],
+    /// How many of them this card has.
+    count: usize,
 }
 
 impl Default for Channels {
     fn default() -> Self {
         Channels {
             open: [Some(Channel::default()), None, None, None],
+            count: COUNT,
         }
     }
 }
 
 impl Channels {
+    /// The channels of a card that has `count` of them, at most [`COUNT`].
+    pub fn of(count: u8) -> Channels {
+        Channels {
+            count: usize::from(count).clamp(1, COUNT),
+            ..Channels::default()
+        }
+    }
+
+    /// Closes all but the basic channel, which starts anew.
+    pub fn reset(&mut self) {
+        self.open = Channels::default().open;
+    }
+
     /// The channel, if it is open.
     pub fn get(&self, number: u8) -> Option<&Channel> {
         self.open.get(usize::from(number))?.as_ref()
@@ -107,7 +123,10 @@ impl Channels {
                 if command.le.is_none() {
                     return status(Sw::wrong_le(1));
                 }
-                match (1u8..).zip(&self.open[1..]).find(|(_, c)| c.is_none()) {
+                match (1u8..)
+                    .zip(self.open.iter().take(self.count).skip(1))
+                    .find(|(_, c)| c.is_none())
+                {
                     None => status(Sw::FUNCTION_NOT_SUPPORTED),
                     Some((number, _)) => {
                         self.place(number, command.channel());
@@ -115,7 +134,7 @@ impl Channels {
                     }
                 }
             }
-            (0x00, number) if fixed < COUNT => {
+            (0x00, number) if fixed < self.count => {
                 if self.get(number).is_some() {
                     return status(Sw::INCORRECT_P1_P2);
                 }
@@ -123,11 +142,13 @@ impl Channels {
                 status(Sw::OK)
             }
             (0x80, 0x00) => status(Sw::INCORRECT_P1_P2),
-            (0x80, _) if fixed < COUNT => match self.open.get_mut(fixed).and_then(Option::take) {
-                // Closing a channel that is closed changes nothing: a warning, not an error.
-                None => status(Sw::WARNING_NO_INFORMATION),
-                closed => (Response::status(Sw::OK), closed),
-            },
+            (0x80, _) if fixed < self.count => {
+                match self.open.get_mut(fixed).and_then(Option::take) {
+                    // Closing a channel that is closed changes nothing: a warning, not an error.
+                    None => status(Sw::WARNING_NO_INFORMATION),
+                    closed => (Response::status(Sw::OK), closed),
+                }
+            }
             (0x00 | 0x80, _) => status(Sw::CHANNEL_NOT_SUPPORTED),
             _ => status(Sw::INCORRECT_P1_P2),
         }
@@ -138,7 +159,7 @@ impl Channels {
         if from != 0
             && let Some(origin) = self.get(from)
         {
-            channel.position = origin.position.clone();
+            channel.position = origin.position;
         }
         if let Some(slot) = self.open.get_mut(usize::from(number)) {
             *slot = Some(channel);

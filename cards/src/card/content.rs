@@ -420,6 +420,11 @@ impl VirtualCard {
                 .instances
                 .retain(|instance| instance.aid != *aid);
             self.world.toolkit.entries.retain(|entry| entry.aid != *aid);
+            self.world
+                .toolkit
+                .session
+                .channels
+                .retain(|channel| channel.owner != *aid);
         }
         if let Some(aid) = &deletion.load_file {
             let package = self

@@ -21,7 +21,7 @@ pub use snapshot::SnapshotError;
 pub(crate) use world::World;
 
 use crate::channels::Channels;
-use crate::definition::Definition;
+use crate::definition::{Definition, TerminalCapabilityChannel};
 use crate::euicc::{ConfigError, Euicc, EuiccConfig};
 use crate::fs::Subscription;
 use crate::gp::registry::{Aid, Registry};
@@ -114,6 +114,8 @@ pub struct VirtualCard {
     bip_channels: u8,
     /// Timers that all applets together may ask for.
     timers: u8,
+    /// The channels on which a TERMINAL CAPABILITY counts.
+    capability_channel: TerminalCapabilityChannel,
     vm: Vm,
     world: World,
     powered: bool,
@@ -164,11 +166,12 @@ impl VirtualCard {
             ecasd: definition.euicc.ecasd.bytes().to_vec(),
             bip_channels: definition.toolkit.bip_channels,
             timers: definition.toolkit.timers,
+            capability_channel: definition.euicc.terminal_capability,
             vm: Vm::new(limits(&definition), &without),
             world: World {
                 nvm: Nvm::default(),
                 rng: Rng::new(seed, b"card"),
-                channels: Channels::default(),
+                channels: Channels::of(definition.apdu.logical_channels),
                 domain,
                 toolkit: Toolkit::default(),
                 euicc,
@@ -201,7 +204,7 @@ impl VirtualCard {
         }
         self.world.nvm.restore();
         self.vm.reset();
-        self.world.channels = Channels::default();
+        self.world.channels.reset();
         self.world.domain.reset();
         self.world.toolkit.reset();
         self.world.port = es10::Port::default();
@@ -257,6 +260,7 @@ impl VirtualCard {
         };
         // Applets that asked for the proactive handler from within `process()` get it now.
         self.pump()?;
+        self.delete_unused_objects()?;
         // An R-MAC was made over 9000: such a response keeps it, 91xx comes with the next.
         let channel = self.world.channels.get(command.channel());
         let level = channel

@@ -5,7 +5,7 @@ use super::world::World;
 use crate::gp::Stop;
 use crate::gp::registry::Aid;
 use crate::power::PowerCut;
-use crate::vm::{InstanceId, Outcome, Thread, Value};
+use crate::vm::{Fault, InstanceId, Outcome, Ref, Thread, Value};
 use applet_model::apdu::{Command, Response};
 use applet_model::status::Sw;
 use applet_model::trace::Boundary;
@@ -68,7 +68,7 @@ impl VirtualCard {
             }
             Outcome::PowerCut => return Err(self.world.power_cut()),
             Outcome::Trap(error) => self.fault(error.to_string()),
-            Outcome::Uncaught { exception, reason } => self.fault(describe(&exception, *reason)),
+            Outcome::Uncaught { exception, reason } => self.fault(describe(exception, *reason)),
             Outcome::Suspended => self.fault("send() outside of processToolkit()".into()),
             Outcome::OutOfFuel => self.fault("the command took too many instructions".into()),
         })
@@ -77,6 +77,40 @@ impl VirtualCard {
     fn fault(&mut self, why: String) -> Sw {
         self.last_fault = Some(why);
         Sw::UNKNOWN
+    }
+
+    /// Does what applets asked for by `JCSystem.requestObjectDeletion()`, after the command (JCRE 11.1).
+    pub(super) fn delete_unused_objects(&mut self) -> Result<(), PowerCut> {
+        if !self.vm.deletion_requested() {
+            return Ok(());
+        }
+        let toolkit = &self.world.toolkit;
+        let objects = &toolkit.objects;
+        let framework = objects
+            .handlers
+            .iter()
+            .flatten()
+            .chain(&objects.volatile_bytes)
+            .chain(&objects.es10_port);
+        let entries = toolkit
+            .entries
+            .iter()
+            .flat_map(|entry| entry.object.iter().chain(&entry.interface));
+        let roots: Vec<Ref> = framework.chain(entries).copied().collect();
+        let suspended = toolkit
+            .session
+            .suspended
+            .as_ref()
+            .map(|suspended| &suspended.thread);
+        let threads: Vec<&Thread> = suspended.into_iter().collect();
+        match self.vm.collect(&mut self.world.nvm, &threads, &roots) {
+            Ok(_) => Ok(()),
+            Err(Fault::PowerCut) => Err(self.world.power_cut()),
+            Err(other) => {
+                self.last_fault = Some(format!("object deletion: {other:?}"));
+                Ok(())
+            }
+        }
     }
 
     /// The VM's instance of this AID.

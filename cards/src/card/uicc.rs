@@ -4,6 +4,7 @@
 use super::VirtualCard;
 use super::world::is_recorded;
 use crate::channels::Selected;
+use crate::definition::TerminalCapabilityChannel;
 use crate::fs::{Files, Position};
 use crate::gp::Stop;
 use crate::gp::registry::Aid;
@@ -60,7 +61,15 @@ impl VirtualCard {
         for object in tlv::iter(&command.data) {
             object.map_err(|_| Sw::WRONG_DATA)?;
         }
-        self.capability = Some(command.data.clone());
+        // Cards differ in where they look for it: where this one doesn't, the command has no effect.
+        let counts = match self.capability_channel {
+            TerminalCapabilityChannel::Any => true,
+            TerminalCapabilityChannel::Basic => command.channel() == 0,
+            TerminalCapabilityChannel::Logical => command.channel() != 0,
+        };
+        if counts {
+            self.capability = Some(command.data.clone());
+        }
         Ok(Response::status(Sw::OK))
     }
 

@@ -165,7 +165,7 @@ impl Files<'_> {
             },
             0x03 if data.is_empty() => Ok(Position::default()),
             0x08 | 0x09 => {
-                if data.is_empty() || data.len() % 2 != 0 {
+                if data.is_empty() || !data.len().is_multiple_of(2) {
                     return Err(Sw::WRONG_LENGTH);
                 }
                 let mut position = if p1 == 0x08 {

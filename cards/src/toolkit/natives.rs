@@ -50,7 +50,7 @@ pub(crate) fn native(world: &mut World, vm: &mut Vm, call: &NativeCall) -> Answe
     match call.this {
         None => statics(world, vm, call),
         Some(this) => match vm.native_tag(this) {
-            Some(REGISTRY) => registry(world, call),
+            Some(REGISTRY) => registry(world, vm, call),
             Some(tag @ PROACTIVE..=ENVELOPE_RESPONSE) => on_handler(world, vm, call, tag),
             _ => Err(not_supported(call)),
         },
@@ -142,7 +142,7 @@ fn registry_entry(world: &mut World, vm: &mut Vm, call: &NativeCall) -> Answer {
 }
 
 /// `ToolkitRegistry`: serves the applet to which the object was given.
-fn registry(world: &mut World, call: &NativeCall) -> Answer {
+fn registry(world: &mut World, vm: &Vm, call: &NativeCall) -> Answer {
     let gone = || Fault::from(Reason::RegistryError);
     let toolkit = &mut world.toolkit;
     let owner = toolkit
@@ -155,6 +155,20 @@ fn registry(world: &mut World, call: &NativeCall) -> Answer {
             let event = call.short(0)?;
             let mut next = toolkit.entry(&aid).ok_or_else(gone)?.clone();
             if next.set(event)? {
+                world.nvm.commit()?;
+                *toolkit.entry_mut(&aid).ok_or_else(gone)? = next;
+            }
+            VOID
+        }
+        ("setEventList", _) => {
+            let (offset, length) = (call.short(1)?, call.short(2)?);
+            let events = vm.read_shorts(call.caller, call.reference(0)?, offset, length)?;
+            let mut next = toolkit.entry(&aid).ok_or_else(gone)?.clone();
+            let mut changed = false;
+            for event in events {
+                changed |= next.set(*event)?;
+            }
+            if changed {
                 world.nvm.commit()?;
                 *toolkit.entry_mut(&aid).ok_or_else(gone)? = next;
             }

@@ -77,6 +77,29 @@ impl Vm {
         Ok(data.get(at).unwrap_or(&[]))
     }
 
+    /// The same for an array of shorts.
+    ///
+    /// # Errors
+    /// As [`Vm::read`].
+    pub fn read_shorts(
+        &self,
+        caller: Owner,
+        array: Ref,
+        offset: i16,
+        length: i16,
+    ) -> Result<&[i16], Fault> {
+        let object = self.accessible(caller, array)?;
+        let Kind::Shorts(data) = &object.kind else {
+            return Err(VmError::Type {
+                expected: "an array of shorts".into(),
+                found: format!("object {}", array.0),
+            }
+            .into());
+        };
+        let at = range(offset, length, data.len())?;
+        Ok(data.get(at).unwrap_or(&[]))
+    }
+
     /// Checks that a native method may write `length` bytes from `offset` for its caller.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use applet_gen::gp::command::{self, Install};
 use applet_gen::gp::load::load_commands;
 use applet_gen::gp::uicc_params::{InstallParameters, ToolkitParameters, UiccParameters};
 use applet_gen::javac::Javac;
+use applet_model::trace::Boundary;
 use std::path::Path;
 
 const PACKAGE: [u8; 6] = [0xF0, 0x54, 0x4B, 0x54, 0x4B, 0x01];
@@ -60,10 +61,14 @@ fn toolkit_parameters(timers: u8, channels: u8) -> Vec<u8> {
 }
 
 fn install(parameters: &[u8]) -> Command {
+    install_as(&APPLET, parameters)
+}
+
+fn install_as(instance: &[u8], parameters: &[u8]) -> Command {
     Install {
         package: &PACKAGE,
         module: &MODULE,
-        instance: &APPLET,
+        instance,
         privileges: [0; 3],
         parameters,
         token: &[],
@@ -106,7 +111,7 @@ fn log(card: &mut VirtualCard) -> String {
     assert!(send(card, &select).sw.is_ok());
     let response = send(card, &Command::new(0x81, 0xB0, 0, 0).with_le(256));
     raw(card, "0070800100");
-    let words = response.data.chunks(2).map(|pair| hex::encode_upper(pair));
+    let words = response.data.chunks(2).map(hex::encode_upper);
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -358,4 +363,80 @@ fn a_terminal_response_without_a_result_is_an_exception_in_the_applet() {
     assert_eq!(raw(&mut card, "8014000009 810301400182028281"), "9000");
     assert!(card.take_fault().unwrap().contains("ToolkitException"));
     assert!(!card.world.toolkit.is_busy());
+}
+
+/// The applet under the IPAe's AID: what crosses its boundary is recorded, in order.
+#[test]
+fn the_record_has_every_crossing_in_order() {
+    use applet_model::trace::Boundary::{
+        Apdu, Event, Install, Personalization, PowerLoss, Proactive,
+    };
+    use applet_model::trace::Boundary::{
+        Response as Answer, Return, TerminalProfile, TerminalResponse, TimerAllocated,
+    };
+    let mut session = loaded(SecurityLevel::CMac);
+    session.ok(&install_as(aid::INSTANCE_IPAE, &toolkit_parameters(1, 1)));
+    session.ok(&command::install_for_personalization(aid::INSTANCE_IPAE));
+    session.ok(&Command::new(0x80, 0xE2, 0x80, 0).with_data([0xAB, 0xCD]));
+    let mut card = session.card;
+    let record = card.take_trace();
+    assert!(matches!(&record[0], Install(array) if array[1..17] == *aid::INSTANCE_IPAE));
+    assert!(record.contains(&TimerAllocated(1)));
+    let commits = record
+        .iter()
+        .filter(|step| **step == Boundary::Commit)
+        .count();
+    // The install, and two notes of two writes each (into the log, and its end).
+    assert!(commits >= 5, "{record:?}");
+    let stored = Command::new(0x80, 0xE2, 0x80, 0).with_data([0xAB, 0xCD]);
+    let at = record
+        .iter()
+        .position(|step| *step == Personalization(stored.clone()))
+        .unwrap();
+    assert_eq!(record.last(), Some(&Answer(Response::status(Sw::OK))));
+    assert!(at < record.len() - 1);
+    card.reset();
+    let answer = raw(&mut card, PROFILE);
+    fetch(&mut card, &answer);
+    let answer = raw(&mut card, "801400000C 810301050082028281830100");
+    fetch(&mut card, &answer);
+    raw(&mut card, "8014000010 810301400182028281830100B8028100");
+    let record: Vec<Boundary> = card
+        .take_trace()
+        .into_iter()
+        .filter(|step| *step != Boundary::Commit)
+        .collect();
+    let hex = |text: &str| hex::decode(text).unwrap();
+    assert_eq!(
+        record,
+        [
+            PowerLoss,
+            TerminalProfile(vec![0xFF; 20]),
+            Event {
+                event: 1,
+                envelope: Vec::new()
+            },
+            Proactive(hex("8103004001820281 82B50103B90200FFBC03021F90"
+                .replace(' ', "")
+                .as_str())),
+            TerminalResponse(hex("810300400182028281830100B8028100")),
+            Return,
+        ]
+    );
+    let select = Command::new(0, 0xA4, 4, 0).with_data(aid::INSTANCE_IPAE);
+    send(&mut card, &select);
+    assert_eq!(
+        card.take_trace(),
+        [Apdu(select), Answer(Response::status(Sw::OK))]
+    );
+    // With an assistant in the device, the IPAe is not called.
+    card.reset();
+    raw(&mut card, "80AA000005A903840101");
+    raw(&mut card, PROFILE);
+    assert!(
+        !card
+            .take_trace()
+            .iter()
+            .any(|step| matches!(step, Event { .. }))
+    );
 }
