@@ -8,3 +8,4 @@ pub mod exp;
 pub mod gp;
 pub mod java;
 pub mod javac;
+pub mod script;
