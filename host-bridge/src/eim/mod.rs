@@ -27,6 +27,8 @@ mod inventory;
 mod log;
 mod notify;
 mod operation;
+#[cfg(test)]
+mod over_bip;
 mod store;
 #[cfg(test)]
 mod tests;

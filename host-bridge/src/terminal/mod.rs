@@ -16,6 +16,8 @@ mod log;
 mod network;
 mod proactive;
 mod run;
+#[cfg(test)]
+pub(crate) mod script;
 mod start;
 #[cfg(test)]
 mod tests;

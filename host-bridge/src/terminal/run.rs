@@ -3,7 +3,9 @@
 use super::{Session, Terminal, TerminalError, Timer, What, bip, le_of};
 use crate::transport::CardLink;
 use applet_model::apdu::Command;
-use applet_model::cat::{Envelope, Event, TimerValue, describe_envelope, describe_proactive};
+use applet_model::cat::{
+    ChannelStatus, Envelope, Event, TimerValue, describe_envelope, describe_proactive,
+};
 use std::time::Instant;
 
 /// Proactive commands in one session after which a card is broken.
@@ -120,7 +122,9 @@ impl<L: CardLink> Terminal<L> {
             && let Some(envelope) = session.queue.pop_front()
         {
             session.busy_until = None;
-            self.send_envelope(envelope)?;
+            if let Some(envelope) = session.still_true(envelope) {
+                self.send_envelope(envelope)?;
+            }
             return Ok(true);
         }
         if self.wait_for_network()? {
@@ -201,10 +205,11 @@ impl<L: CardLink> Terminal<L> {
                 anything = true;
                 if session.events.contains(&Event::DATA_AVAILABLE) && !mute {
                     // The status is that of the moment the data came, before any end of the link.
-                    let mut status = channel.status(id);
-                    if pumped.ended.is_some() {
-                        (status.established, status.info) = (true, 0);
-                    }
+                    let status = ChannelStatus {
+                        channel: id,
+                        established: true,
+                        info: ChannelStatus::NO_INFO,
+                    };
                     let event = Envelope::data_available(status, channel.available());
                     session.queue.push_back(event);
                 }
@@ -327,6 +332,23 @@ impl<L: CardLink> Terminal<L> {
 }
 
 impl Session {
+    /// The envelope as it is to be sent now, or nothing if the card has seen to it meanwhile: data
+    /// that it read in the session in between, a channel that it closed.
+    fn still_true(&self, envelope: Envelope) -> Option<Envelope> {
+        let event = envelope.event_code();
+        if !matches!(event, Some(Event::DATA_AVAILABLE | Event::CHANNEL_STATUS)) {
+            return Some(envelope);
+        }
+        let status = envelope.channel()?;
+        let index = usize::from(status.channel).checked_sub(1)?;
+        let channel = self.channels.get(index)?.as_ref()?;
+        if event == Some(Event::CHANNEL_STATUS) {
+            return Some(envelope);
+        }
+        let length = channel.available();
+        (length > 0).then(|| Envelope::data_available(status, length))
+    }
+
     /// The timer that expires first.
     fn next_timer(&self) -> Option<(u8, Timer)> {
         (1..=8u8)

@@ -1,180 +1,14 @@
 //! The terminal against a card that is a script.
 
+use super::script::{Script, close, command, events, open, receive, send, timer};
 use super::*;
-use crate::transport::{CardLink, LinkError};
 use applet_model::cat::{
-    Bearer, BearerDescription, BipError, ChannelStatus, CommandType, Device, GeneralResult,
-    IpAddress, OpenChannel, ProactiveCommand, Tag, TerminalProfile, TerminalResponse, TimerValue,
-    Transport, TransportLevel, qualifier,
+    BipError, ChannelStatus, CommandType, Device, GeneralResult, ProactiveCommand, Tag,
+    TerminalResponse, TimerValue, Transport, qualifier,
 };
-use applet_model::status::Sw;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
-
-type Rule = Box<dyn FnMut(&Envelope) -> Vec<ProactiveCommand>>;
-
-/// A card that sends listed proactive commands, and more in answer to envelopes.
-struct Script {
-    next: VecDeque<ProactiveCommand>,
-    on_envelope: Rule,
-    on_status: VecDeque<ProactiveCommand>,
-    responses: Vec<TerminalResponse>,
-    envelopes: Vec<Envelope>,
-    profiles: Vec<TerminalProfile>,
-    busy: u32,
-    statuses: u32,
-    files: Vec<([u8; 2], Vec<u8>)>,
-    selected: Option<[u8; 2]>,
-    dead: bool,
-}
-
-impl Script {
-    fn new(commands: Vec<ProactiveCommand>) -> Self {
-        Script {
-            next: commands.into(),
-            on_envelope: Box::new(|_| Vec::new()),
-            on_status: VecDeque::new(),
-            responses: Vec::new(),
-            envelopes: Vec::new(),
-            profiles: Vec::new(),
-            busy: 0,
-            statuses: 0,
-            files: vec![
-                ([0x3F, 0x00], vec![]),
-                ([0x2F, 0xE2], hex::decode("98103254769810325476").unwrap()),
-                ([0x6F, 0x07], hex::decode("080910101032547698").unwrap()),
-            ],
-            selected: None,
-            dead: false,
-        }
-    }
-
-    fn ending(&self, data: Vec<u8>) -> Response {
-        let sw = self
-            .next
-            .front()
-            .map_or(Sw::OK, |next| Sw::proactive_pending(next.to_bytes().len()));
-        Response { data, sw }
-    }
-}
-
-impl CardLink for Script {
-    fn atr(&self) -> &[u8] {
-        &[0x3B, 0x00]
-    }
-    fn reset(&mut self) -> Result<Vec<u8>, LinkError> {
-        self.selected = None;
-        Ok(vec![0x3B, 0x00])
-    }
-    fn transmit(&mut self, command: &Command) -> Result<Response, LinkError> {
-        if self.dead {
-            return Err(LinkError::PowerLost(self.name()));
-        }
-        Ok(match command.ins {
-            0xA4 if command.p1 == 4 => self.ending(vec![]),
-            0xA4 => {
-                let file = [command.data[0], command.data[1]];
-                if self.files.iter().any(|(id, _)| *id == file) {
-                    self.selected = Some(file);
-                    self.ending(vec![])
-                } else {
-                    Response::status(Sw::NOT_FOUND)
-                }
-            }
-            0xB0 => {
-                let file = self.files.iter().find(|(id, _)| Some(*id) == self.selected);
-                Response::ok(file.unwrap().1.clone())
-            }
-            0x10 => {
-                self.profiles.push(TerminalProfile(command.data.clone()));
-                self.ending(vec![])
-            }
-            0x12 => Response::ok(self.next.pop_front().unwrap().to_bytes()),
-            0x14 => {
-                let response = TerminalResponse::parse(&command.data).unwrap();
-                self.responses.push(response);
-                self.ending(vec![])
-            }
-            0xC2 if self.busy > 0 => {
-                self.busy -= 1;
-                Response::status(Sw::TOOLKIT_BUSY)
-            }
-            0xC2 => {
-                let envelope = Envelope::parse(&command.data).unwrap();
-                self.next.extend((self.on_envelope)(&envelope));
-                self.envelopes.push(envelope);
-                self.ending(vec![])
-            }
-            0xF2 => {
-                self.statuses += 1;
-                self.next.extend(self.on_status.pop_front());
-                self.ending(vec![])
-            }
-            _ => Response::status(Sw::INS_NOT_SUPPORTED),
-        })
-    }
-    fn name(&self) -> String {
-        "script".into()
-    }
-}
-
-fn timer(id: u8, seconds: u32) -> ProactiveCommand {
-    command(CommandType::TIMER_MANAGEMENT, qualifier::TIMER_START)
-        .with(Tag::TIMER_IDENTIFIER, true, [id])
-        .with(
-            Tag::TIMER_VALUE,
-            true,
-            TimerValue::from_seconds(seconds).unwrap().to_bytes(),
-        )
-}
-
-fn command(kind: CommandType, qualifier: u8) -> ProactiveCommand {
-    ProactiveCommand::new(1, kind, qualifier, Device::TERMINAL)
-}
-
-fn events() -> ProactiveCommand {
-    command(CommandType::SET_UP_EVENT_LIST, 0).with(Tag::EVENT_LIST, true, [0x09, 0x0A])
-}
-
-fn open(immediate: bool) -> ProactiveCommand {
-    OpenChannel {
-        immediate,
-        bearer: BearerDescription {
-            bearer: Bearer::DEFAULT,
-            parameters: vec![],
-        },
-        buffer_size: 1400,
-        access_name: None,
-        local: None,
-        transport: Some(TransportLevel {
-            transport: Transport::TCP_CLIENT_REMOTE,
-            port: 80,
-        }),
-        destination: Some(IpAddress::Ip([192, 0, 2, 1].into())),
-    }
-    .to_command(1)
-}
-
-fn send(data: &[u8]) -> ProactiveCommand {
-    ProactiveCommand::new(1, CommandType::SEND_DATA, 1, Device::CHANNEL_1).with(
-        Tag::CHANNEL_DATA,
-        true,
-        data,
-    )
-}
-
-fn receive(n: u8) -> ProactiveCommand {
-    ProactiveCommand::new(1, CommandType::RECEIVE_DATA, 0, Device::CHANNEL_1).with(
-        Tag::CHANNEL_DATA_LENGTH,
-        true,
-        [n],
-    )
-}
-
-fn close() -> ProactiveCommand {
-    ProactiveCommand::new(1, CommandType::CLOSE_CHANNEL, 0, Device::CHANNEL_1)
-}
 
 fn terminal(script: Script, to: Option<std::net::SocketAddr>) -> Terminal<Script> {
     let network = Network {
@@ -551,4 +385,131 @@ fn a_dead_card_ends_the_session_with_its_place() {
     ));
     t.link_mut().dead = false;
     t.boot().unwrap();
+}
+
+#[test]
+fn datagrams_come_one_at_a_time() {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = [0u8; 64];
+        let (n, from) = socket.recv_from(&mut buffer).unwrap();
+        socket.send_to(&buffer[..n], from).unwrap();
+        socket.send_to(b"second", from).unwrap();
+    });
+    let mut udp = open(true);
+    for object in &mut udp.objects {
+        if object.tag == Tag::TRANSPORT_LEVEL {
+            object.value[0] = Transport::UDP_CLIENT_REMOTE.0;
+        }
+    }
+    let mut script = opening(Script::new(vec![]), vec![udp, send(b"first")]);
+    script.on_envelope = Box::new(|e| match e.event_code() {
+        Some(Event::DATA_AVAILABLE) => vec![receive(200)],
+        _ => vec![],
+    });
+    let mut t = terminal(script, Some(address));
+    t.boot().unwrap();
+    t.run_until(Limits::virtual_seconds(300), |t| {
+        t.link().envelopes.len() == 2
+    })
+    .unwrap();
+    let data: Vec<_> = t
+        .link()
+        .responses
+        .iter()
+        .filter_map(TerminalResponse::channel_data)
+        .collect();
+    assert_eq!(data, [&b"first"[..], &b"second"[..]]);
+}
+
+#[test]
+fn data_that_was_read_meanwhile_is_not_announced() {
+    let address = peer(vec![vec![0x55; 100]]);
+    // The card waits by asking again instead of for the event.
+    let asking = std::iter::repeat_n(receive(200), 400);
+    let mut script = opening(Script::new(vec![]), vec![open(true)]);
+    script.on_status.push_back(send(b"x"));
+    let mut t = terminal(script, Some(address));
+    t.boot().unwrap();
+    t.run_until(Limits::virtual_seconds(300), |t| {
+        t.link().responses.last().unwrap().command == CommandType::SEND_DATA
+    })
+    .unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    t.link_mut().next.extend(asking);
+    t.link_mut()
+        .on_status
+        .push_back(command(CommandType::MORE_TIME, 0));
+    t.command(&Command::new(0x80, 0xF2, 0, 0x0C)).unwrap();
+    t.run_until(Limits::virtual_seconds(5), |t| t.link().next.is_empty())
+        .unwrap();
+    t.run_for(Limits::virtual_seconds(5)).unwrap();
+    let read: usize = t
+        .link()
+        .responses
+        .iter()
+        .filter_map(TerminalResponse::channel_data)
+        .map(<[u8]>::len)
+        .sum();
+    assert_eq!(read, 100);
+    let announced = t
+        .link()
+        .envelopes
+        .iter()
+        .filter(|e| e.event_code() == Some(Event::DATA_AVAILABLE))
+        .count();
+    assert_eq!(announced, 0);
+}
+
+#[test]
+fn late_timers_and_an_answer_before_the_reset() {
+    let refresh = command(CommandType::REFRESH, qualifier::REFRESH_UICC_RESET);
+    let mut script = Script::new(vec![timer(1, 10)]);
+    script.on_envelope = Box::new(move |_| vec![refresh.clone()]);
+    let mut t = terminal(script, None);
+    t.inject(Fault::TimersLate { seconds: 5 });
+    t.inject(Fault::RefreshAnswersFirst);
+    t.boot().unwrap();
+    t.run_until(Limits::virtual_seconds(100), |t| t.resets() == 2)
+        .unwrap();
+    assert_eq!(t.now_ms(), 15_000);
+    let value = t.link().envelopes[0].objects().require(Tag::TIMER_VALUE);
+    assert_eq!(TimerValue::parse(value.unwrap()).unwrap().seconds(), 15);
+    let last = t.link().responses.last().unwrap();
+    assert_eq!(
+        (last.command, last.result),
+        (CommandType::REFRESH, GeneralResult::OK)
+    );
+}
+
+#[test]
+fn the_log_tells_the_story() {
+    let address = peer(vec![b"HTTP/1.1 200 OK".to_vec()]);
+    let mut script = opening(Script::new(vec![]), vec![open(true), send(b"GET /")]);
+    script.on_envelope = Box::new(|e| match e.event_code() {
+        Some(Event::DATA_AVAILABLE) => vec![receive(200), close()],
+        _ => vec![],
+    });
+    let mut t = terminal(script, Some(address));
+    t.boot().unwrap();
+    t.run_until(Limits::virtual_seconds(100), |t| {
+        t.link().responses.last().unwrap().command == CommandType::CLOSE_CHANNEL
+    })
+    .unwrap();
+    let records = t.log_mut().take();
+    let story = serde_json::to_string(&records).unwrap();
+    for part in [
+        "\"kind\":\"reset\"",
+        "89012345678901234567",
+        "OPEN CHANNEL (immediate)",
+        "192.0.2.1:80",
+        &hex::encode_upper(b"GET /"),
+        &hex::encode_upper(b"HTTP/1.1 200 OK"),
+        "event download",
+        "closed by the card",
+    ] {
+        assert!(story.contains(part), "{part} is not in {story}");
+    }
+    assert!(records.windows(2).all(|pair| pair[0].apdu <= pair[1].apdu));
 }
