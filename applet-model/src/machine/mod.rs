@@ -383,6 +383,7 @@ impl Machine {
             }
             Guard::Counting => is(reg::NO_TIMER, 1),
             Guard::EidUnknown => !is(reg::EID_LEN, 16),
+            Guard::EidMissing => is(reg::QUERY, query::EID) && !is(reg::EID_LEN, 16),
             Guard::QueryEid => is(reg::QUERY, query::EID),
             Guard::QueryEim => is(reg::QUERY, query::EIM),
             Guard::ResultFromBefore => {
@@ -396,6 +397,8 @@ impl Machine {
             Guard::ResultChanged => is(reg::KIND, kind::SIGNED) && is(reg::CHANGED, 1),
             Guard::ResultSigned => is(reg::KIND, kind::SIGNED),
             Guard::ResultKept => is(reg::KIND, kind::ERROR) && is(reg::BLOCK, 1),
+            Guard::ResultUnknown => is(reg::KIND, kind::NONE),
+            Guard::TxUnconfirmed => is(reg::TX_KIND, tx::RESULT) && !is(reg::MODE, mode::NORMAL),
             Guard::TxResult => is(reg::TX_KIND, tx::RESULT),
             Guard::AcksLeft => w[reg::ACKS] > 0,
             Guard::GoalRefresh => is(reg::GOAL, goal::REFRESH),

@@ -77,6 +77,7 @@ impl Machine {
     }
 
     pub(super) fn start_timer(&mut self) {
+        self.w[reg::NO_TIMER] = 0;
         let terminal = Device::TERMINAL.0;
         self.proactive(
             CommandType::TIMER_MANAGEMENT,

@@ -95,6 +95,7 @@ const LINES: &[Line] = lines! {
         (EsError) => Log(reason::ES10), Raise(FAIL) => Closing;
         (EsData) => Scan => Query;
         (ScanBad) => Log(reason::EUICC_ANSWER), Raise(FAIL) => Closing;
+        (ScanDone) [EidMissing] => Log(reason::EUICC_ANSWER), Raise(FAIL) => Closing;
         (ScanDone) [QueryEid] => Ask(query::EIM) => Query;
         (ScanDone) [QueryEim] => ResolveEim => Query;
         (EimFound) [ResultsUnknown] => Ask(query::RESULTS) => Query;
@@ -147,6 +148,8 @@ const LINES: &[Line] = lines! {
         (RxNone) => CountPoll, SetGoal(goal::END), CloseChannel => Closing;
         (RxCode) => Log(reason::EIM_CODE), Raise(FAIL) => Closing;
         (RxAcks) => Raise(NEXT_ACK) => Removing;
+        // The eIM has the result, though it leaves it in the eUICC's store: the network works.
+        (RxEmpty) [TxUnconfirmed] => Log(reason::NOT_ACKNOWLEDGED), Log(reason::CONFIRMED), SetMode(mode::NORMAL), Commit, ResultsNone, PrepareRequest(tx::POLL), OpenChannel => Opening;
         (RxEmpty) [TxResult] => Log(reason::NOT_ACKNOWLEDGED), ResultsNone, PrepareRequest(tx::POLL), OpenChannel => Opening;
         (RxEmpty) => PrepareRequest(tx::POLL), OpenChannel => Opening;
         (RxUnknown) => Log(reason::PACKAGE_UNKNOWN), PrepareRequest(tx::UNKNOWN_PACKAGE), OpenChannel => Opening;
@@ -167,8 +170,11 @@ const LINES: &[Line] = lines! {
         (ScanDone) [ResultChanged] => Log(reason::PACKAGE), CountSwitch, SetMode(mode::SWITCHED), LoadTries, Commit, SetGoal(goal::REFRESH), CloseChannel => Closing;
         (ScanDone) [ResultSigned] => Log(reason::PACKAGE), Ask(query::RESULTS) => Query;
         (ScanDone) [ResultKept] => Log(reason::PACKAGE_REFUSED), PrepareRequest(tx::ERROR), OpenChannel => Opening;
+        // The package may have been executed and have changed the enabled profile: a reset makes the
+        // device follow, and the stored result, if there is one, is found and delivered after it.
+        (ScanDone) [ResultUnknown] => Log(reason::EUICC_ANSWER), SetMode(mode::SWITCHED), LoadTries, Commit, SetGoal(goal::REFRESH), CloseChannel => Closing;
+        (ScanBad) => Log(reason::EUICC_ANSWER), SetMode(mode::SWITCHED), LoadTries, Commit, SetGoal(goal::REFRESH), CloseChannel => Closing;
         (ScanDone) => Log(reason::PACKAGE_REFUSED), PrepareRequest(tx::UNDEFINED), OpenChannel => Opening;
-        (ScanBad) => Log(reason::EUICC_ANSWER), PrepareRequest(tx::UNDEFINED), OpenChannel => Opening;
     }
     Removing {
         (NextAck) [AcksLeft] => StoreAck => Removing;

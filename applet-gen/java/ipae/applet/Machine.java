@@ -87,6 +87,8 @@ final class Machine extends Answer {
                 return w[Tables.R_NO_TIMER] == 1;
             case Tables.GU_EID_UNKNOWN:
                 return w[Tables.R_EID_LEN] != 16;
+            case Tables.GU_EID_MISSING:
+                return w[Tables.R_QUERY] == Tables.QUERY_EID && w[Tables.R_EID_LEN] != 16;
             case Tables.GU_QUERY_EID:
                 return w[Tables.R_QUERY] == Tables.QUERY_EID;
             case Tables.GU_QUERY_EIM:
@@ -109,6 +111,10 @@ final class Machine extends Answer {
                 return w[Tables.R_KIND] == Tables.KIND_SIGNED;
             case Tables.GU_RESULT_KEPT:
                 return w[Tables.R_KIND] == Tables.KIND_ERROR && w[Tables.R_BLOCK] == 1;
+            case Tables.GU_RESULT_UNKNOWN:
+                return w[Tables.R_KIND] == Tables.KIND_NONE;
+            case Tables.GU_TX_UNCONFIRMED:
+                return w[Tables.R_TX_KIND] == Tables.TX_RESULT && mode != Tables.MODE_NORMAL;
             case Tables.GU_TX_RESULT:
                 return w[Tables.R_TX_KIND] == Tables.TX_RESULT;
             case Tables.GU_ACKS_LEFT:

@@ -71,6 +71,7 @@ abstract class Terminal extends Euicc {
     }
 
     final byte startTimer() {
+        w[Tables.R_NO_TIMER] = 0;
         ProactiveHandler command =
                 begin(Tables.CMD_TIMER_MANAGEMENT, Tables.QUAL_TIMER_START, ToolkitConstants.DEV_ID_TERMINAL);
         command.appendTLV(Tables.TAG_TIMER_IDENTIFIER_CR, w[Tables.R_TIMER]);

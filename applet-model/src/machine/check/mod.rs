@@ -551,7 +551,8 @@ fn begins_early(what: Move, rows: &[usize], world: &World) -> bool {
         let row = &table::rows()[*r];
         row.event == Event::StatusCommand && row.next == State::Query
     };
-    what == Move::Status && world.device.timer && rows.iter().any(by_status)
+    let started = world.device.timer && !world.device.counting;
+    what == Move::Status && started && rows.iter().any(by_status)
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub enum Phase {
 pub struct Device {
     /// The applet's timer is running.
     pub timer: bool,
+    /// The last try to start the timer was refused, so that the applet counts STATUS commands.
+    pub counting: bool,
     /// A channel is open.
     pub channel: bool,
     /// The eIM at its other end.
@@ -160,6 +162,7 @@ impl World {
             phase: Phase::Off,
             device: Device {
                 timer: false,
+                counting: false,
                 channel: false,
                 peer: 0,
                 visible: Some(0),
@@ -304,8 +307,11 @@ impl World {
             }
             Move::Refused(result, more) => {
                 let command = command_of(&phase);
-                if command[0] == CommandType::CLOSE_CHANNEL.0 {
-                    self.hang_up();
+                match CommandType(command[0]) {
+                    CommandType::CLOSE_CHANNEL => self.hang_up(),
+                    // One that was started before goes on.
+                    CommandType::TIMER_MANAGEMENT => self.device.counting = true,
+                    _ => {}
                 }
                 Boundary::TerminalResponse(bytes::response(command, &[result, more], &[]))
             }
@@ -392,6 +398,7 @@ impl World {
     fn power_off(&mut self) -> Boundary {
         self.hang_up();
         self.device.timer = false;
+        self.device.counting = false;
         self.device.reset_due = false;
         self.device.visible = self.euicc.profile();
         self.euicc.power_off();
@@ -446,7 +453,10 @@ impl World {
         let mut left = None;
         let mut status: &[u8] = &[];
         match CommandType(command[0]) {
-            CommandType::TIMER_MANAGEMENT => self.device.timer = true,
+            CommandType::TIMER_MANAGEMENT => {
+                self.device.timer = true;
+                self.device.counting = false;
+            }
             CommandType::OPEN_CHANNEL if what != Move::NoChannelGiven => {
                 self.device.channel = true;
                 let address = find(Tag::OTHER_ADDRESS).unwrap_or_default();

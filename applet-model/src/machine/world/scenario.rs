@@ -174,6 +174,11 @@ pub const SCENARIOS: &[Scenario] = &[
         ..BASE
     },
     Scenario {
+        name: "a package of several blocks",
+        queue: &[Package::Long(700)],
+        ..BASE
+    },
+    Scenario {
         name: "a package of several blocks, the device holds 200 bytes",
         queue: &[Package::Long(700)],
         buffer: 200,
