@@ -35,7 +35,7 @@ pub struct Domain {
     /// The load file that is coming in. Lost with the power.
     #[serde(skip)]
     pub(super) loading: Option<Loading>,
-    /// Where the next GET STATUS [next] goes on. Lost with the power.
+    /// Where the next GET STATUS (next) goes on. Lost with the power.
     #[serde(skip)]
     pub(super) cursor: Option<Cursor>,
     /// The application that STORE DATA goes to after INSTALL [for personalization]. Lost with the

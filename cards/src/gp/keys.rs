@@ -1,4 +1,4 @@
-//! Key sets of the security domain; PUT KEY, DELETE [key] and the key information (GlobalPlatform Card
+//! Key sets of the security domain; PUT KEY, DELETE (key) and the key information (GlobalPlatform Card
 //! Specification 11.8, Amendment D 7.2).
 
 use super::Stop;
@@ -143,7 +143,7 @@ impl Domain {
         Ok(Response::ok(answer))
     }
 
-    /// DELETE [key] (11.2.2.3.2) by version (D2): a whole set, never the last one.
+    /// DELETE (key) (11.2.2.3.2) by version (D2): a whole set, never the last one.
     pub(super) fn delete_keys(&mut self, version: u8, nvm: &mut Nvm) -> Result<(), Stop> {
         let at = self
             .keys
