@@ -1,6 +1,7 @@
 //! Turns the model into Java Card build artifacts and SCP03 load scripts.
 
 pub mod api;
+pub mod build;
 pub mod cap;
 pub mod classfile;
 pub mod convert;
