@@ -10,6 +10,7 @@ pub mod apdu;
 pub mod cat;
 pub mod commands;
 pub mod config;
+pub mod lockstep;
 pub mod machine;
 pub mod sgp;
 pub mod status;
