@@ -10,6 +10,7 @@ import javacard.framework.Shareable;
 import javacard.framework.Util;
 import org.globalplatform.Application;
 import uicc.toolkit.TerminalProfile;
+import uicc.toolkit.ToolkitConstants;
 import uicc.toolkit.ToolkitInterface;
 import uicc.toolkit.ToolkitRegistry;
 import uicc.toolkit.ToolkitRegistrySystem;
@@ -31,11 +32,13 @@ public final class IpaApplet extends Applet implements ToolkitInterface, Applica
         register(parameters, (short) (offset + 1), parameters[offset]);
         ToolkitRegistry registry = ToolkitRegistrySystem.getEntry();
         for (short i = 0; i < (short) Tables.EVENTS.length; i += 2) {
-            // The timer's event is registered by allocating the timer.
-            if (Tables.EVENTS[(short) (i + 1)] != Tables.EV_TIMER) {
+            byte event = (byte) Tables.EVENTS[(short) (i + 1)];
+            // These two are registered by methods of their own.
+            if (event != Tables.EV_TIMER && event != Tables.EV_STATUS_COMMAND) {
                 registry.setEvent(Tables.EVENTS[i]);
             }
         }
+        registry.requestPollInterval(ToolkitConstants.POLL_SYSTEM_DURATION);
         machine.installTimer(registry.allocateTimer());
     }
 

@@ -1,0 +1,42 @@
+//! The CAP on the virtual card and the model, side by side.
+
+use applet_model::apdu::Command;
+use applet_model::config::Config;
+use applet_model::lockstep::Lockstep;
+use applet_model::{aid, commands};
+use ipae_tests::{factory_card, personalize, send};
+
+#[test]
+fn loading_installing_and_personalizing() {
+    let mut card = factory_card(1, 1);
+    personalize(&mut card, &Config::default());
+    let mut lockstep = Lockstep::new();
+    lockstep
+        .follow(&card.take_trace())
+        .unwrap_or_else(|e| panic!("{e}"));
+    card.reset();
+    assert!(
+        send(
+            &mut card,
+            &applet_gen::gp::command::select(aid::INSTANCE_IPAE)
+        )
+        .sw
+        .is_ok()
+    );
+    for object in commands::OBJECTS {
+        let command = Command::new(0x80, 0xCA, commands::OBJECT_CLASS, object.tag).with_le(256);
+        let response = send(&mut card, &command);
+        assert!(
+            response.sw.is_ok(),
+            "{}: {}, {:?}",
+            object.name,
+            response.sw,
+            card.take_fault()
+        );
+    }
+    lockstep
+        .follow(&card.take_trace())
+        .unwrap_or_else(|e| panic!("{e}"));
+    lockstep.finish().unwrap_or_else(|e| panic!("{e}"));
+    assert!(lockstep.steps() > 10);
+}
