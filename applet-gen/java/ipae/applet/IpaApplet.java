@@ -9,7 +9,6 @@ import javacard.framework.ISOException;
 import javacard.framework.Shareable;
 import javacard.framework.Util;
 import org.globalplatform.Application;
-import uicc.toolkit.TerminalProfile;
 import uicc.toolkit.ToolkitConstants;
 import uicc.toolkit.ToolkitInterface;
 import uicc.toolkit.ToolkitRegistry;
@@ -169,7 +168,7 @@ public final class IpaApplet extends Applet implements ToolkitInterface, Applica
         for (short i = 0; i < Tables.PROFILE_BYTES; i++) {
             short bits = 0;
             for (short bit = 1; bit < 0x100; bit <<= 1) {
-                if (TerminalProfile.check(feature)) {
+                if (Terminal.hasFeature(feature)) {
                     bits |= bit;
                 }
                 feature++;

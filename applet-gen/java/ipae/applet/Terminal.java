@@ -21,10 +21,19 @@ abstract class Terminal extends Euicc {
         super(port);
     }
 
+    /** Whether the terminal's profile has this feature; none before TERMINAL PROFILE came. */
+    static boolean hasFeature(short feature) {
+        try {
+            return TerminalProfile.check(feature);
+        } catch (ToolkitException e) {
+            return false;
+        }
+    }
+
     /** The first TERMINAL PROFILE feature that is needed and missing, or -1. */
     final short missingFeature() {
         for (short i = 0; i < (short) Tables.NEEDED.length; i++) {
-            if (!TerminalProfile.check(Tables.NEEDED[i])) {
+            if (!hasFeature(Tables.NEEDED[i])) {
                 return Tables.NEEDED[i];
             }
         }
