@@ -136,10 +136,6 @@ impl Host for World {
         }
     }
 
-    fn has_applet(&mut self, server: &[u8]) -> bool {
-        server == aid::ISD_R
-    }
-
     fn get_shareable(&mut self, vm: &mut Vm, server_aid: &[u8], parameter: u8) -> Option<Ref> {
         if server_aid != aid::ISD_R {
             return None;
