@@ -46,7 +46,7 @@ impl Machine {
                 if self.w[reg::FAILS] < 15 {
                     self.w[reg::FAILS] += 1;
                 }
-                if self.w[reg::MODE] == mode::SWITCHED && self.w[reg::TRIES] > 0 {
+                if self.w[reg::MODE] != mode::NORMAL && self.w[reg::TRIES] > 0 {
                     self.w[reg::TRIES] -= 1;
                 }
                 if self.w[reg::EIM_CHOICE] != 0 {

@@ -375,6 +375,9 @@ impl Machine {
                     && is(reg::TRIES, 0)
                     && is(reg::LOSS, 0)
             }
+            Guard::MayFollow => {
+                is(reg::GOAL, goal::FAIL) && is(reg::MODE, mode::ROLLED_BACK) && is(reg::TRIES, 0)
+            }
             Guard::MayUndo => is(reg::MODE, mode::SWITCHED) && is(reg::LOSS, 0),
             Guard::RefreshTriesLeft => w[reg::REFRESH_LEFT] > 0,
             Guard::Due => {

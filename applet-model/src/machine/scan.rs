@@ -195,7 +195,8 @@ impl Machine {
         let piece = core::mem::take(&mut self.answer);
         let n = piece.len().min(BUFFER);
         if n == 0 {
-            let at_end = self.w[reg::SC_STEP] == step::TAG;
+            // No answer at all is none.
+            let at_end = self.w[reg::SC_STEP] == step::TAG && self.get16(reg::SC_TOTAL) > 0;
             self.put16(reg::DETAIL, self.answer_detail());
             return self.raise(if at_end {
                 Event::ScanDone

@@ -189,6 +189,7 @@ const LINES: &[Line] = lines! {
         (Closed) [GoalRefresh] => Refresh => Refreshing;
         (Closed) [GoalEnd] => DelayPoll, StartTimer => Scheduling;
         (Closed) [MayRollBack] => Ask(query::ROLLBACK) => RollingBack;
+        (Closed) [MayFollow] => LoadTries, Refresh => Refreshing;
         (Closed) [Checking] => DelayCheck, StartTimer => Scheduling;
         (Closed) => DelayBackoff, StartTimer => Scheduling;
     }
@@ -211,7 +212,8 @@ const LINES: &[Line] = lines! {
         (EsOk | ScanMore) => ReadAnswer => RollingBack;
         (EsData) => Scan => RollingBack;
         (EsError) => Log(reason::ES10), LoadTries, DelayBackoff, StartTimer => Scheduling;
-        (ScanBad) => Log(reason::EUICC_ANSWER), LoadTries, DelayBackoff, StartTimer => Scheduling;
+        // The eUICC may have rolled back: a reset makes the device follow.
+        (ScanBad) => Log(reason::EUICC_ANSWER), LoadTries, Refresh => Refreshing;
         (ScanDone) [RolledBack] => Log(reason::ROLLBACK), CountRollback, SetMode(mode::ROLLED_BACK), LoadTries, Commit, Refresh => Refreshing;
         // No tries are left, so the next failure asks again.
         (ScanDone) [CatBusy] => Log(reason::ROLLBACK_REFUSED), DelayBackoff, StartTimer => Scheduling;

@@ -121,7 +121,8 @@ abstract class Euicc extends Scanner {
         short length = get16(Tables.R_READ);
         if (length == 0) {
             noteFound();
-            return scanAtTag() ? Tables.EV_SCAN_DONE : Tables.EV_SCAN_BAD;
+            // No answer at all is none.
+            return scanAtTag() && get16(Tables.R_SC_TOTAL) > 0 ? Tables.EV_SCAN_DONE : Tables.EV_SCAN_BAD;
         }
         copyWindow(rx, (short) 0, length);
         put16(Tables.R_RX_LEN, length);

@@ -76,6 +76,9 @@ final class Machine extends Answer {
             case Tables.GU_MAY_ROLL_BACK:
                 return w[Tables.R_GOAL] == Tables.GOAL_FAIL && mode == Tables.MODE_SWITCHED
                         && w[Tables.R_TRIES] == 0 && w[Tables.R_LOSS] == 0;
+            case Tables.GU_MAY_FOLLOW:
+                return w[Tables.R_GOAL] == Tables.GOAL_FAIL && mode == Tables.MODE_ROLLED_BACK
+                        && w[Tables.R_TRIES] == 0;
             case Tables.GU_MAY_UNDO:
                 return mode == Tables.MODE_SWITCHED && w[Tables.R_LOSS] == 0;
             case Tables.GU_REFRESH_TRIES_LEFT:
@@ -284,7 +287,7 @@ final class Machine extends Answer {
         if (w[Tables.R_FAILS] < 15) {
             w[Tables.R_FAILS]++;
         }
-        if (w[Tables.R_MODE] == Tables.MODE_SWITCHED && w[Tables.R_TRIES] > 0) {
+        if (w[Tables.R_MODE] != Tables.MODE_NORMAL && w[Tables.R_TRIES] > 0) {
             w[Tables.R_TRIES]--;
         }
         if (w[Tables.R_EIM_CHOICE] != 0) {

@@ -21,7 +21,7 @@ use super::Machine;
 use super::codes::{Event, State, mode};
 use super::layout::reg;
 use super::table;
-use super::world::scenario::{LONG_QUEUE, Quirk, SCENARIOS, Scenario};
+use super::world::scenario::{LONG_QUEUE, Package, Quirk, SCENARIOS, Scenario};
 use super::world::{Move, Phase, World, is_resting};
 use crate::trace::Boundary;
 use std::collections::{HashMap, HashSet};
@@ -410,7 +410,7 @@ impl Explorer {
         if !has_clock {
             return false;
         }
-        let dead = !w.device.visible.is_some_and(|p| self.scenario.is_alive(p));
+        let dead = !w.euicc.profile().is_some_and(|p| self.scenario.is_alive(p));
         let hopeless = self.scenario.quirk == Quirk::NoChannel
             || self.scenario.eims == 0
             || dead && (w.euicc.grant.is_none() || self.scenario.on_loss == 1);
@@ -436,7 +436,9 @@ impl Explorer {
             ));
         }
         let dead = enabled.is_some_and(|p| !self.scenario.is_alive(p));
-        if dead && self.scenario.on_loss == 0 && self.scenario.quirk == Quirk::None {
+        let granted = |p: &Package| matches!(p, Package::Enable { rollback: true, .. });
+        let undoable = self.scenario.queue.iter().all(granted) && self.scenario.on_loss == 0;
+        if dead && undoable {
             return Some(format!(
                 "profile {believed} is enabled, its network is dead"
             ));
@@ -560,17 +562,32 @@ mod tests {
     use super::*;
 
     #[test]
-    #[ignore]
-    fn look() {
-        let faults = std::env::var("FAULTS")
-            .ok()
-            .and_then(|n| n.parse().ok())
-            .unwrap_or(1);
-        let only = std::env::var("ONLY").ok();
-        let at = std::time::Instant::now();
-        let report = run_with(&Options { faults, only }, |r| {
-            println!("{:?} {r}", at.elapsed())
-        });
-        println!("{report}");
+    fn every_property_holds_under_every_sequence_of_two_faults() {
+        let report = run(&Options::default());
+        assert!(report.holds(), "{report}");
+        assert!(report.pairs > 50_000, "{report}");
+    }
+
+    #[test]
+    fn a_counterexample_is_a_way_from_the_start() {
+        // The exploration must be able to find something: an eIM that never answers is none of the
+        // scenarios' good worlds, so ask for more than the machine promises.
+        let mut explorer = Explorer::new(SCENARIOS[1]);
+        let (machine, world) = explorer.start();
+        let (machine, world) = (explorer.machines.id(machine), explorer.worlds.id(world));
+        let mut queue = Vec::new();
+        let mut at = explorer.add(machine, world, None, &mut queue);
+        for _ in 0..20 {
+            explorer.expand(at, false, &mut queue, &mut Vec::new(), &mut HashSet::new());
+            at = explorer.nodes[at as usize].good;
+        }
+        explorer.violation("found".to_owned(), at, None);
+        let steps = &explorer.violations[0].steps;
+        assert_eq!(steps.len(), 20);
+        assert!(
+            steps[3].outputs[0].contains("BF3E035C015A"),
+            "{:?}",
+            steps[3]
+        );
     }
 }

@@ -78,6 +78,20 @@ impl Euicc {
         self.answer.clear();
     }
 
+    /// True if the response is one to GetEID or LoadEuiccPackage that hasn't been read yet.
+    pub fn may_be_hollow(&self) -> bool {
+        let tag = self.answer.first_chunk();
+        tag == Some(&[0xBF, 0x3E]) || tag == Some(&[0xBF, 0x51])
+    }
+
+    /// The response with nothing in it.
+    pub fn hollow(&mut self) -> Vec<u8> {
+        let mut answer = core::mem::take(&mut self.answer);
+        answer.truncate(2);
+        answer.push(0);
+        answer
+    }
+
     /// Forgets the command under way.
     pub fn drop_blocks(&mut self) {
         self.blocks.clear();

@@ -121,6 +121,8 @@ pub enum Move {
     NoMoreData,
     /// The eUICC gives bytes that mean nothing.
     WrongData,
+    /// The eUICC gives the right data object with nothing in it.
+    Hollow,
     /// POLL NOW.
     PollNow,
     /// STORE DATA of the configuration.
@@ -201,6 +203,9 @@ impl World {
                 moves.push((Move::Data, 0));
                 moves.push((Move::WrongData, 1));
                 moves.push((Move::NoMoreData, 1));
+                if self.euicc.may_be_hollow() {
+                    moves.push((Move::Hollow, 1));
+                }
             }
         }
         if !matches!(self.phase, Phase::Off | Phase::Started) {
@@ -382,6 +387,7 @@ impl World {
                 self.euicc.drop_answer();
                 Boundary::Es10Data(vec![0x31])
             }
+            Move::Hollow => Boundary::Es10Data(self.euicc.hollow()),
             Move::PollNow => Boundary::Apdu(Command::new(0x80, INS_POLL_NOW, 0, 0)),
             Move::Configure => store_data(scenario.config().to_store_data()),
             Move::Lock => store_data(Config::lock_data(true)),
