@@ -32,6 +32,8 @@ mod over_bip;
 mod store;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod with_euicc;
 
 pub use fault::{EimFault, FaultPlan};
 pub use http::{PATH, ServerHandle};

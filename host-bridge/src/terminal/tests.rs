@@ -513,3 +513,29 @@ fn the_log_tells_the_story() {
     }
     assert!(records.windows(2).all(|pair| pair[0].apdu <= pair[1].apdu));
 }
+
+#[test]
+fn the_virtual_card_starts_as_any_other() {
+    use cards::card::{CardConfig, VirtualCard};
+    use cards::definition::Definition;
+    use cards::euicc::{Eid, EuiccConfig};
+    let eid = Eid::with_check_digits("890490320000000000000000000001").unwrap();
+    let definition = Definition::find("virtual-lab").unwrap();
+    let euicc = EuiccConfig::lab(eid).unwrap();
+    let config = CardConfig::with_test_keys(definition, 7, euicc).unwrap();
+    let link = crate::personalize::VirtualLink::new("lab", VirtualCard::new(config).unwrap());
+    let mut t = Terminal::new(link, DeviceProfile::default(), Network::default());
+    t.boot().unwrap();
+    assert_eq!(
+        t.identity(),
+        Some(&Identity {
+            iccid: "89999010000000000013".into(),
+            imsi: "999010000000001".into(),
+        })
+    );
+    assert!(t.has_service());
+    assert_eq!(
+        t.run_for(Limits::virtual_seconds(3600)).unwrap(),
+        Stop::Deadline
+    );
+}
