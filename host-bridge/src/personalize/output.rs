@@ -95,12 +95,15 @@ pub struct ResponseRow {
     pub finished: String,
 }
 
-/// Replaces a file as a whole: written beside it, synced, renamed.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Replaces a file as a whole: written beside it, renamed. With `sync` it also outlives a power cut
+/// of this machine, not only the end of this process.
+pub(crate) fn replace(path: &Path, bytes: &[u8], sync: bool) -> std::io::Result<()> {
     let beside = path.with_extension("new");
     let mut file = std::fs::File::create(&beside)?;
     file.write_all(bytes)?;
-    file.sync_data()?;
+    if sync {
+        file.sync_data()?;
+    }
     std::fs::rename(&beside, path)
 }
 
@@ -112,7 +115,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), PersonalizeError> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(fail)?;
     }
-    replace(path, bytes).map_err(fail)
+    replace(path, bytes, true).map_err(fail)
 }
 
 /// Writes `receipts/EID.json`.

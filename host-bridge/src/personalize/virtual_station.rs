@@ -86,7 +86,7 @@ impl VirtualLink {
             detail,
         };
         let bytes = self.card.to_bytes().map_err(|e| failed(e.to_string()))?;
-        super::output::replace(file, &bytes).map_err(|e| failed(e.to_string()))
+        super::output::replace(file, &bytes, false).map_err(|e| failed(e.to_string()))
     }
 }
 
