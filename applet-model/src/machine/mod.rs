@@ -21,6 +21,9 @@ pub mod request;
 pub mod scan;
 
 pub mod check;
+pub mod diagram;
+pub mod random;
+pub mod show;
 pub mod world;
 
 use crate::apdu::Response;

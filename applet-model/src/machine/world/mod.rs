@@ -308,7 +308,7 @@ impl World {
                 self.power_off()
             }
             Move::Performed | Move::NoReset | Move::NoChannelGiven | Move::NoData => {
-                self.perform(scenario, phase, what)
+                self.perform(phase, what)
             }
             Move::Refused(result, more) => {
                 let command = command_of(&phase);
@@ -450,7 +450,7 @@ impl World {
         }
     }
 
-    fn perform(&mut self, scenario: &Scenario, phase: Phase, what: Move) -> Boundary {
+    fn perform(&mut self, phase: Phase, what: Move) -> Boundary {
         let Phase::Terminal(command, list) = phase else {
             return self.misplaced(what);
         };
@@ -501,13 +501,38 @@ impl World {
             rest.push((Tag::CHANNEL_DATA, &data));
             rest.push((Tag::CHANNEL_DATA_LENGTH, &left));
         }
-        let _ = scenario;
         Boundary::TerminalResponse(bytes::response(command, &[0], &rest))
     }
 
     /// A session begins: is there something that may be worth a persistent write?
     pub(super) fn begin(&mut self, machine: &Machine) {
         self.eventful = !self.euicc.results.is_empty() || machine.nv[reg::MODE] != mode::NORMAL;
+    }
+
+    /// Notes what the machine waits for after these outputs.
+    pub fn follow(&mut self, outputs: &[Boundary]) {
+        self.wrong = None;
+        for output in outputs {
+            match output {
+                Boundary::Return | Boundary::Response(_) => self.phase = Phase::Rest,
+                Boundary::Proactive(list) => {
+                    let command = ProactiveCommand::parse_inner(list);
+                    let kind = command
+                        .map(|c| [c.command.0, c.qualifier])
+                        .unwrap_or_default();
+                    self.phase = Phase::Terminal(kind, list.clone());
+                }
+                Boundary::Es10Store { p1, p2, data } => {
+                    self.phase = Phase::Store {
+                        p1: *p1,
+                        p2: *p2,
+                        data: data.clone(),
+                    };
+                }
+                Boundary::Es10Read(most) => self.phase = Phase::Read(*most),
+                _ => {}
+            }
+        }
     }
 
     /// Takes the machine's outputs to an input.
@@ -525,27 +550,18 @@ impl World {
                 Boundary::Commit => {
                     return Err("a persistent write in a session that brought nothing".to_owned());
                 }
-                Boundary::Return | Boundary::Response(_) => self.phase = Phase::Rest,
                 Boundary::Proactive(list) => {
                     let command = ProactiveCommand::parse_inner(list)
                         .map_err(|e| format!("proactive command: {e}"))?;
                     command
                         .detail()
                         .map_err(|e| format!("proactive command: {e}"))?;
-                    self.phase =
-                        Phase::Terminal([command.command.0, command.qualifier], list.clone());
                 }
-                Boundary::Es10Store { p1, p2, data } => {
-                    self.phase = Phase::Store {
-                        p1: *p1,
-                        p2: *p2,
-                        data: data.clone(),
-                    };
-                }
-                Boundary::Es10Read(most) => self.phase = Phase::Read(*most),
-                other => return Err(format!("{other:?} is no output")),
+                other if other.is_input() => return Err(format!("{other:?} is no output")),
+                _ => {}
             }
         }
+        self.follow(outputs);
         if outputs.is_empty() && !matches!(self.phase, Phase::Off | Phase::Started) {
             return Err("the applet neither returned nor sent anything".to_owned());
         }

@@ -1,0 +1,2 @@
+//! The machine as a picture: an SVG that is the same for the same table.
+
