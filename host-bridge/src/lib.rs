@@ -2,6 +2,7 @@
 
 pub mod eim;
 pub mod exit;
+mod files;
 pub mod journal;
 pub mod order;
 pub mod personalize;

@@ -17,13 +17,14 @@ mod output;
 mod station;
 mod virtual_station;
 
+pub use crate::transport::VirtualLink;
 pub use applet::{Applet, Needs};
 pub use error::PersonalizeError;
 pub use es10::{Es10, Es10Error};
 pub use isd::Isd;
 pub use output::{Receipt, ResponseRow};
 pub use station::{Presented, ReaderStation, Station};
-pub use virtual_station::{VirtualLink, VirtualStation};
+pub use virtual_station::VirtualStation;
 
 use crate::exit::{self, Exit, ExitCode};
 use crate::journal::{Belongs, CardState, Journal, Step};
@@ -89,6 +90,9 @@ pub enum Event {
 /// What to do after an [`Event`]: `Break` stops at once, as a `kill` would; the next run resumes.
 pub type Observer<'a> = dyn FnMut(&Event) -> ControlFlow<()> + 'a;
 
+/// Fills a slice with random bytes, or says why it can't.
+pub type RandomSource = Box<dyn FnMut(&mut [u8]) -> Result<(), String>>;
+
 /// How to run.
 pub struct Options {
     /// Output directory: journal, receipts, response file.
@@ -100,7 +104,7 @@ pub struct Options {
     /// Try cards again that refused EXTERNAL AUTHENTICATE in an earlier run. Each try counts on the card.
     pub retry_authentication: bool,
     /// Random bytes for host challenges.
-    pub random: Box<dyn FnMut(&mut [u8]) -> Result<(), String>>,
+    pub random: RandomSource,
     /// The time, as text for receipts (RFC 3339).
     pub clock: Box<dyn Fn() -> String>,
 }

@@ -3,7 +3,6 @@
 use super::error::PersonalizeError;
 use crate::journal::{CardRecord, CardState};
 use serde::Serialize;
-use std::io::Write;
 use std::path::Path;
 
 /// The receipt of one card: `receipts/EID.json`. No keys, only check values.
@@ -95,18 +94,6 @@ pub struct ResponseRow {
     pub finished: String,
 }
 
-/// Replaces a file as a whole: written beside it, renamed. With `sync` it also outlives a power cut
-/// of this machine, not only the end of this process.
-pub(crate) fn replace(path: &Path, bytes: &[u8], sync: bool) -> std::io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut file = std::fs::File::create(&beside)?;
-    file.write_all(bytes)?;
-    if sync {
-        file.sync_data()?;
-    }
-    std::fs::rename(&beside, path)
-}
-
 fn write(path: &Path, bytes: &[u8]) -> Result<(), PersonalizeError> {
     let fail = |source| PersonalizeError::Output {
         path: path.to_owned(),
@@ -115,7 +102,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), PersonalizeError> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(fail)?;
     }
-    replace(path, bytes, true).map_err(fail)
+    crate::files::replace(path, bytes, true).map_err(fail)
 }
 
 /// Writes `receipts/EID.json`.

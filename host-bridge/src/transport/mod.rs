@@ -4,10 +4,12 @@
 //! and the repeat after 6Cxx stand once, in [`exchange`]; 91xx is the terminal's business.
 
 mod error;
+mod in_process;
 pub mod pcsc;
 pub mod vpcd;
 
 pub use error::LinkError;
+pub use in_process::VirtualLink;
 
 use applet_model::apdu::{Command, Response};
 use applet_model::status::Sw;

@@ -1,0 +1,16 @@
+//! Writing files so that nobody ever sees half of one.
+
+use std::io::Write;
+use std::path::Path;
+
+/// Replaces a file as a whole: written beside it, renamed. With `sync` it also outlives a power cut
+/// of this machine, not only the end of this process.
+pub(crate) fn replace(path: &Path, bytes: &[u8], sync: bool) -> std::io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = std::fs::File::create(&beside)?;
+    file.write_all(bytes)?;
+    if sync {
+        file.sync_data()?;
+    }
+    std::fs::rename(&beside, path)
+}
