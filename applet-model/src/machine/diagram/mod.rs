@@ -31,7 +31,9 @@ const BOX: f32 = 290.0;
 const GAP: f32 = 130.0;
 const MARGIN: f32 = 40.0;
 const TITLE: f32 = 70.0;
-const HEADER: f32 = 44.0;
+const HEADER: f32 = 54.0;
+/// Room for the arrows that go round the boxes at the right.
+const RIGHT: f32 = 60.0;
 const LINE: f32 = 16.0;
 const BETWEEN: f32 = 46.0;
 /// Characters that fit a line of a box.
@@ -229,7 +231,7 @@ fn fold(text: &str, most: usize) -> Vec<String> {
 /// The diagram as a whole SVG document.
 pub fn svg() -> String {
     let (placed, bottom, tops) = place();
-    let width = 2.0 * MARGIN + 5.0 * BOX + 4.0 * GAP;
+    let width = 2.0 * MARGIN + 5.0 * BOX + 4.0 * GAP + RIGHT;
     let legend = 96.0;
     let height = bottom + legend;
     let mut out = String::new();
@@ -247,17 +249,17 @@ pub fn svg() -> String {
         rows().len(),
         hex::encode_upper(super::digest())
     );
+    arrows(&mut out, &placed);
     for (top, text) in tops.iter().zip([
         "A session, from left to right: who is the eIM, what does it want, what came of it",
         "Its end, from right to left: close, follow a profile change or undo it, wait for the next",
     ]) {
         let _ = writeln!(
             out,
-            r##"<text x="{MARGIN}" y="{:.0}" font-size="14" fill="#6b7280" font-style="italic">{text}</text>"##,
+            r##"<text x="{MARGIN}" y="{:.0}" font-size="14" fill="#6b7280" font-style="italic" stroke="#ffffff" stroke-width="5" paint-order="stroke">{text}</text>"##,
             top + 20.0
         );
     }
-    arrows(&mut out, &placed);
     for p in &placed {
         state_box(&mut out, p);
     }
@@ -343,14 +345,12 @@ fn state_box(out: &mut String, p: &Placed) {
         y + 18.0,
         p.state
     );
-    let text = fold(p.state.text(), 52);
-    if let Some(line) = text.first() {
-        let more = if text.len() > 1 { "…" } else { "" };
+    for (i, line) in fold(p.state.text(), 50).iter().enumerate() {
         let _ = writeln!(
             out,
-            r##"<text x="{:.0}" y="{:.0}" font-size="10.5" fill="#ffffff">{}{more}</text>"##,
+            r##"<text x="{:.0}" y="{:.0}" font-size="10.5" fill="#ffffff">{}</text>"##,
             x + 12.0,
-            y + 34.0,
+            y + 33.0 + 13.0 * i as f32,
             escape(line)
         );
     }
@@ -401,7 +401,7 @@ fn legend_box(out: &mut String, y: f32) {
             x + 28.0,
             y + 11.0
         );
-        x += 64.0 + 7.0 * text.len() as f32;
+        x += 70.0 + 6.2 * text.len() as f32;
     }
     let notes = [
         "→ target: the events that lead there, with guards in brackets, tried from top to bottom of the table; \"else\" is the row without a guard. An arrow has its target's colour.",
@@ -446,9 +446,6 @@ mod tests {
                 REFUSALS.contains(&row.event) || svg.contains(&event),
                 "{event}"
             );
-        }
-        if let Ok(path) = std::env::var("MACHINE_SVG") {
-            std::fs::write(path, svg).unwrap();
         }
     }
 }
