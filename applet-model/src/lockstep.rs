@@ -72,6 +72,13 @@ impl Lockstep {
         &self.machine
     }
 
+    /// Goes back to an earlier state of the same applet; rows and steps go on being counted.
+    pub fn go_back_to(&mut self, earlier: &Lockstep) {
+        self.machine = earlier.machine.clone();
+        self.installing = earlier.installing;
+        self.recent.clone_from(&earlier.recent);
+    }
+
     /// Boundary steps followed.
     pub fn steps(&self) -> u64 {
         self.steps

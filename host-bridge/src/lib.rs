@@ -6,5 +6,6 @@ mod files;
 pub mod journal;
 pub mod order;
 pub mod personalize;
+pub mod scenario;
 pub mod terminal;
 pub mod transport;
