@@ -131,6 +131,40 @@ impl Command {
         out
     }
 
+    /// The command's name, by its instruction (ISO/IEC 7816-4, ETSI TS 102 221 10.1.2, GlobalPlatform
+    /// Card Specification 11.1.7).
+    pub fn name(&self) -> &'static str {
+        match self.ins {
+            0x10 if self.cla & 0xF0 == 0x80 && self.data.is_empty() => "POLL NOW",
+            0x10 => "TERMINAL PROFILE",
+            0x12 => "FETCH",
+            0x14 => "TERMINAL RESPONSE",
+            0x20 => "VERIFY PIN",
+            0x50 => "INITIALIZE UPDATE",
+            0x70 => "MANAGE CHANNEL",
+            0x82 => "EXTERNAL AUTHENTICATE",
+            0x88 => "AUTHENTICATE",
+            0xA4 => "SELECT",
+            0xAA => "TERMINAL CAPABILITY",
+            0xB0 => "READ BINARY",
+            0xB2 => "READ RECORD",
+            0xC0 => "GET RESPONSE",
+            0xC2 => "ENVELOPE",
+            0xCA | 0xCB => "GET DATA",
+            0xD6 => "UPDATE BINARY",
+            0xD8 => "PUT KEY",
+            0xDC => "UPDATE RECORD",
+            0xE2 => "STORE DATA",
+            0xE4 => "DELETE",
+            0xE6 => "INSTALL",
+            0xE8 => "LOAD",
+            0xF0 => "SET STATUS",
+            0xF2 if self.p1 >= 0x10 => "GET STATUS",
+            0xF2 => "STATUS",
+            _ => "command",
+        }
+    }
+
     /// The logical channel that the class byte names (ETSI TS 102 221 10.1.1): 0 to 19.
     pub fn channel(&self) -> u8 {
         if self.cla & 0x40 != 0 && self.cla != 0xFF {

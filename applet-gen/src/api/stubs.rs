@@ -13,7 +13,7 @@ use crate::javac::{Javac, JavacError};
 /// Folder of the sources in the stubs' folder.
 const SOURCES: &str = "src";
 /// Folder of the class files in the stubs' folder.
-const CLASSES: &str = "classes";
+pub(crate) const CLASSES: &str = "classes";
 
 /// Writes the sources of every package of the tables to `dir/src`; gives their paths, sorted.
 pub fn write_sources(dir: &Path) -> Result<Vec<PathBuf>, JavacError> {

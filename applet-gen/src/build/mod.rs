@@ -1,9 +1,19 @@
-//! From the model to a CAP: Java sources, class files, converted, verified.
+//! From the model to a CAP: Java sources, class files, converted, verified; and all files of a build.
+//!
+//! [`Applet::build`] makes the CAP, [`artifacts()`] the files that go with it, [`Manifest`] says what
+//! they are. The load and install script is [`crate::script`]'s.
+
+mod artifacts;
+mod manifest;
+
+pub use artifacts::{Artifact, CAP_FILE, artifacts};
+pub use manifest::{FileEntry, MANIFEST_FILE, Manifest, Memory, Model};
 
 use crate::api::{self, stubs};
 use crate::cap::verify::verify;
 use crate::cap::{Cap, CapError, info};
 use crate::convert::{ConvertError, ConvertInput, convert};
+use crate::exp::ExpError;
 use crate::java;
 use crate::javac::{Javac, JavacError};
 use applet_model::aid;
@@ -11,6 +21,14 @@ use std::path::{Path, PathBuf};
 
 /// Version of the applet's package, major and minor.
 pub const PACKAGE_VERSION: (u8, u8) = (1, 0);
+
+/// Folder of the stubs of the API in a build's working folder.
+const API: &str = "api";
+
+/// Class files of the API, made by [`Applet::build`] in this working folder.
+fn api_classes(work: &Path) -> PathBuf {
+    work.join(API).join(stubs::CLASSES)
+}
 
 /// The applet, built.
 #[derive(Debug, Clone)]
@@ -43,6 +61,9 @@ pub enum BuildError {
     /// The CAP can't be written.
     #[error(transparent)]
     Cap(#[from] CapError),
+    /// An export file can't be written.
+    #[error(transparent)]
+    Exp(#[from] ExpError),
     /// The verifier found something in the converter's own output: a defect of this tool.
     #[error("the converted CAP does not verify, which is a defect of this tool:\n{0}")]
     Verify(String),
@@ -62,7 +83,7 @@ impl Applet {
     /// # Errors
     /// [`BuildError`]; `javac` (JDK 11 or later) must be there.
     pub fn build(dir: &Path, javac: &Javac) -> Result<Applet, BuildError> {
-        let stubs = stubs::compile(&dir.join("api"), javac)?;
+        let stubs = stubs::compile(&dir.join(API), javac)?;
         let sources = java::sources();
         let paths = write_sources(&sources, &dir.join("src"))?;
         let classes = dir.join("classes");

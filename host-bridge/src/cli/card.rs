@@ -1,0 +1,167 @@
+//! `ipae card`: card definitions and readers.
+
+use super::failure::{Failure, OrExit};
+use super::output::{Out, style};
+use cards::definition::{Definition, SHIPPED, json_schema};
+use clap::{Args, Subcommand};
+use host_bridge::exit;
+use host_bridge::transport::pcsc;
+
+#[derive(Subcommand)]
+pub enum Card {
+    /// List the card definitions that come with the tools
+    #[command(after_help = "Example:\n  ipae card list")]
+    List,
+    /// Check a card definition and show what it says
+    Show(Show),
+    /// Print the JSON Schema of card definitions, for editors
+    #[command(after_help = "Example:\n  ipae card schema > card.schema.json")]
+    Schema,
+    /// List the PC/SC readers
+    #[command(after_help = "Example:\n  ipae card readers --json")]
+    Readers,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  ipae card show virtual-lab
+  ipae card show my-card.toml --json")]
+pub struct Show {
+    /// A definition's name or file
+    #[arg(value_name = "DEF")]
+    definition: String,
+}
+
+/// A card definition by name or path.
+pub fn find(name_or_path: &str) -> Result<Definition, Failure> {
+    Definition::find(name_or_path)
+        .or_exit(exit::DEFINITION)
+        .map_err(|failure| failure.next("`ipae card list` names those that come with the tools"))
+}
+
+impl Card {
+    pub fn run(self, out: &Out) -> Result<(), Failure> {
+        match self {
+            Card::List => list(out),
+            Card::Show(show) => print(&find(&show.definition)?, out),
+            Card::Schema => {
+                let schema = json_schema();
+                out.print(&schema, |w| writeln!(w, "{schema:#}"))
+            }
+            Card::Readers => {
+                let readers = pcsc::readers()?;
+                out.print(&readers, |w| {
+                    if readers.is_empty() {
+                        return writeln!(w, "no readers");
+                    }
+                    readers.iter().try_for_each(|name| writeln!(w, "{name}"))
+                })
+            }
+        }
+    }
+}
+
+fn list(out: &Out) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for (name, _) in SHIPPED {
+        rows.push((*name, Definition::shipped(name).or_exit(exit::DEFINITION)?));
+    }
+    let value: Vec<_> = rows
+        .iter()
+        .map(|(name, d)| {
+            serde_json::json!({
+                "name": name, "eum": d.eum, "product": d.product, "use": d.use_,
+                "validation": d.validation, "description": d.description,
+            })
+        })
+        .collect();
+    out.print(&value, |w| {
+        let head = style::HEAD;
+        rows.iter()
+            .try_for_each(|(name, d)| writeln!(w, "{head}{name:<20}{head:#} {}", d.description))
+    })
+}
+
+fn print(d: &Definition, out: &Out) -> Result<(), Failure> {
+    out.print(d, |w| {
+        let head = style::HEAD;
+        writeln!(
+            w,
+            "{head}{} {}{head:#}: {}",
+            d.eum, d.product, d.description
+        )?;
+        writeln!(w, "  use            {}", word(&d.use_))?;
+        writeln!(w, "  validated in   {}", word(&d.validation))?;
+        writeln!(w, "  ATR            {}", d.atr)?;
+        writeln!(
+            w,
+            "  Java Card      {}, int {}",
+            d.java_card.version,
+            if d.java_card.int { "yes" } else { "no" }
+        )?;
+        for package in &d.java_card.packages {
+            writeln!(
+                w,
+                "    {:<20} {}.{} {}",
+                package.name, package.major, package.minor, package.aid
+            )?;
+        }
+        let memory = &d.memory;
+        writeln!(
+            w,
+            "  memory         {} bytes persistent, {} transient until reset, {} until deselection",
+            memory.persistent, memory.transient_reset, memory.transient_deselect
+        )?;
+        let scp03 = &d.isd.scp03;
+        writeln!(w, "  ISD            {}", d.isd.aid)?;
+        writeln!(
+            w,
+            "  SCP03          i={:02X}, key version {:02X}, {} byte keys, level {:02X}{}",
+            scp03.i,
+            scp03.kvn,
+            scp03.key_length,
+            scp03.level,
+            if scp03.test_keys.is_some() {
+                ", public test keys"
+            } else {
+                ""
+            }
+        )?;
+        writeln!(w, "  ISD-R          {}", d.euicc.isd_r)?;
+        writeln!(
+            w,
+            "  eUICC          SGP.32 v{}, ES10 binding {}, blocks of {} bytes",
+            word(&d.euicc.sgp32),
+            word(&d.euicc.es10_binding),
+            d.euicc.es10_block
+        )?;
+        writeln!(
+            w,
+            "  toolkit        {} BIP channels, {} timers, REFRESH {}",
+            d.toolkit.bip_channels,
+            d.toolkit.timers,
+            word(&d.toolkit.refresh)
+        )?;
+        writeln!(
+            w,
+            "  interface      {} bytes command data, {} response data, {} logical channels{}",
+            d.apdu.max_command_data,
+            d.apdu.max_response_data,
+            d.apdu.logical_channels,
+            if d.apdu.extended_length {
+                ", extended length"
+            } else {
+                ""
+            }
+        )
+    })
+}
+
+/// An enumeration's name as it stands in the definition.
+fn word<T: serde::Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(text)) => text,
+        _ => "?".to_owned(),
+    }
+}
