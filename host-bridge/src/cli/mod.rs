@@ -7,11 +7,18 @@
 mod build;
 mod cap;
 mod card;
+mod eim;
 mod failure;
+mod interrupt;
+mod keys;
 mod model;
+mod order;
 mod output;
+mod personalize;
 mod pki;
+mod script;
 mod trace;
+mod vcard;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -77,6 +84,20 @@ enum Command {
     /// Card definitions and readers
     #[command(subcommand)]
     Card(card::Card),
+    /// Order files: which cards to personalize, with what
+    #[command(subcommand)]
+    Order(order::Order),
+    /// Load, install, personalize and verify the cards of an order
+    Personalize(personalize::Personalize),
+    /// The lab eIM: serve, enqueue, look at results
+    #[command(subcommand)]
+    Eim(eim::EimCommand),
+    /// Virtual cards for pcscd
+    #[command(subcommand)]
+    Vcard(vcard::Vcard),
+    /// Load and install scripts
+    #[command(subcommand)]
+    Script(script::Script),
     /// Certificates and keys of a lab
     #[command(subcommand)]
     Pki(pki::Pki),
@@ -94,6 +115,11 @@ pub fn main() -> ExitCode {
         Command::Build(command) => command.run(&out),
         Command::Cap(command) => command.run(&out),
         Command::Card(command) => command.run(&out),
+        Command::Order(command) => command.run(&out),
+        Command::Personalize(command) => command.run(&out),
+        Command::Eim(command) => command.run(&out),
+        Command::Vcard(command) => command.run(&out),
+        Command::Script(command) => command.run(&out),
         Command::Pki(command) => command.run(&out),
         Command::Trace(command) => command.run(&out),
     };

@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use clap::ValueEnum;
 use host_bridge::exit;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
@@ -92,6 +93,19 @@ impl Out {
             anstream::eprintln!("{dim}{text}{dim:#}");
         }
     }
+}
+
+/// A progress bar on standard error; hidden if that is no terminal, or with `--json`.
+pub fn progress(out: &Out, length: u64, what: &str) -> ProgressBar {
+    if out.json {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(length);
+    let template = format!("{{bar:30}} {{pos}}/{{len}} {what} {{elapsed}} {{wide_msg}}");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar
 }
 
 /// Writes a file, with its folders; errors name it.

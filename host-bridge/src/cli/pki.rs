@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, OrExit};
 use super::output::{Out, style};
-use cards::pki::{Hierarchy, HierarchyOptions};
+use cards::pki::{EimCredential, Hierarchy, HierarchyOptions};
 use clap::{Args, Subcommand};
 use host_bridge::exit;
 use std::path::PathBuf;
@@ -47,6 +47,35 @@ Examples:
 pub struct Show {
     /// Its directory
     dir: PathBuf,
+}
+
+/// Which hierarchy to use.
+#[derive(Debug, Args)]
+pub struct Dir {
+    /// Directory of the certificates and keys (`ipae pki init`, or SGP.26's form); without it the
+    /// lab's own, the same everywhere
+    #[arg(long = "pki", value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+impl Dir {
+    /// Loads it.
+    pub fn load(&self) -> Result<Hierarchy, Failure> {
+        match &self.dir {
+            Some(dir) => Hierarchy::load(dir).or_exit(exit::KEYS),
+            None => Hierarchy::lab().or_exit(exit::KEYS),
+        }
+    }
+}
+
+/// The hierarchy's eIM; one of the lab's name is issued if it has none.
+pub fn eim(hierarchy: &Hierarchy) -> Result<EimCredential, Failure> {
+    match &hierarchy.eim {
+        Some(eim) => Ok(eim.clone()),
+        None => hierarchy
+            .issue_eim(&HierarchyOptions::default().eim_fqdn)
+            .or_exit(exit::KEYS),
+    }
 }
 
 impl Pki {

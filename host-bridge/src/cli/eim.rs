@@ -1,0 +1,314 @@
+//! `ipae eim`: the lab eIM.
+
+use super::failure::{Failure, with_causes};
+use super::output::{Out, style};
+use super::{interrupt, pki};
+use applet_model::sgp::Eid;
+use clap::{Args, Subcommand};
+use host_bridge::eim::{
+    Eim, EimError, EimIdentity, EimOptions, Operation, PATH, Registration, Storage,
+};
+use host_bridge::exit;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Subcommand)]
+pub enum EimCommand {
+    /// Serve ESipa over plain HTTP (lab, not secure) until Ctrl-C
+    Serve(Serve),
+    /// Queue one package of operations for an eUICC
+    Enqueue(Enqueue),
+    /// Show what verified results say of an eUICC's profiles and eIMs
+    Inventory(Device),
+    /// Show an eUICC's packages, results and notifications
+    Results(Device),
+    /// Tell the eIM of an eUICC: the association token from its receipt
+    Register(Register),
+}
+
+#[derive(Args)]
+pub struct Store {
+    /// The eIM's database; made if it is not there
+    #[arg(long, value_name = "FILE", default_value = "eim.sqlite")]
+    db: PathBuf,
+    #[command(flatten)]
+    pki: pki::Dir,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  ipae eim serve --listen 127.0.0.1:8080
+  ipae eim serve --pki lab-pki --db lab.sqlite --forward smdp.lab.example=127.0.0.1:8090
+
+Commands of another terminal use the same --db and --pki.")]
+pub struct Serve {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    store: Store,
+    /// Answer eidNotFound to eUICCs that were not registered
+    #[arg(long)]
+    known_only: bool,
+    /// Forward notifications for this address to there, over plain HTTP
+    #[arg(long, value_name = "NAME=IP:PORT")]
+    forward: Vec<String>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  ipae eim enqueue --eid 89049032000000000000000000000139 listProfileInfo
+  ipae eim enqueue --eid 89049032000000000000000000000139 \"enable 89490200001234567893 rollback\"
+  ipae eim enqueue --eid 89049032000000000000000000000139 \"disable 89490200001234567893\" getRAT
+
+Operations: enable ICCID [rollback], disable ICCID, delete ICCID, listProfileInfo, getRAT,
+setFallbackAttribute ICCID, unsetFallbackAttribute, setDefaultDpAddress [ADDRESS]; or, in a package
+of their own, addEim HEX, updateEim HEX (an EimConfigurationData in DER), deleteEim EIMID, listEim.")]
+pub struct Enqueue {
+    /// EID, 32 digits
+    #[arg(long)]
+    eid: Eid,
+    /// One operation each, with its parameters in quotes
+    #[arg(required = true, value_name = "OPERATION")]
+    operations: Vec<String>,
+    #[command(flatten)]
+    store: Store,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  ipae eim inventory                      Every eUICC that the eIM knows
+  ipae eim inventory --eid 89049032000000000000000000000139
+  ipae eim results --eid 89049032000000000000000000000139 --json")]
+pub struct Device {
+    /// EID, 32 digits; without it every eUICC that the eIM knows is listed
+    #[arg(long)]
+    eid: Option<Eid>,
+    #[command(flatten)]
+    store: Store,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  ipae eim register --eid 89049032000000000000000000000139 --token 1")]
+pub struct Register {
+    /// EID, 32 digits
+    #[arg(long)]
+    eid: Eid,
+    /// Association token that the eUICC gave for this eIM
+    #[arg(long, value_name = "N")]
+    token: Option<i64>,
+    /// Counter that the eUICC holds for this eIM
+    #[arg(long, value_name = "N")]
+    counter: Option<u64>,
+    #[command(flatten)]
+    store: Store,
+}
+
+/// Turns the eIM's error into message and exit code.
+pub fn failed(error: EimError) -> Failure {
+    let exit = match &error {
+        EimError::Operation { .. } | EimError::Mixed(_) => exit::USAGE,
+        EimError::Pki(_) => exit::KEYS,
+        EimError::Listen { .. } | EimError::Database { .. } | EimError::Foreign { .. } => {
+            exit::SERVER
+        }
+        _ => exit::FAILED,
+    };
+    Failure::new(exit, with_causes(&error))
+}
+
+impl Store {
+    fn open(&self, options: EimOptions) -> Result<Eim, Failure> {
+        let identity = EimIdentity::of_hierarchy(&self.pki.load()?).map_err(failed)?;
+        Eim::open(&Storage::File(self.db.clone()), identity, options).map_err(failed)
+    }
+}
+
+impl EimCommand {
+    pub fn run(self, out: &Out) -> Result<(), Failure> {
+        match self {
+            EimCommand::Serve(command) => serve(&command, out),
+            EimCommand::Enqueue(command) => {
+                let mut operations = Vec::new();
+                for text in &command.operations {
+                    operations.push(text.parse::<Operation>().map_err(failed)?);
+                }
+                let eim = command.store.open(EimOptions::default())?;
+                let id = eim.enqueue(&command.eid, &operations).map_err(failed)?;
+                let value = serde_json::json!({ "eid": command.eid.to_string(), "package": id });
+                out.print(&value, |w| {
+                    writeln!(w, "package {id} waits for {}", command.eid)
+                })
+            }
+            EimCommand::Register(command) => {
+                let eim = command.store.open(EimOptions::default())?;
+                let registration = Registration {
+                    certificates: None,
+                    association_token: command.token,
+                    counter: command.counter,
+                };
+                eim.register(&command.eid, &registration).map_err(failed)?;
+                devices(&eim, out)
+            }
+            EimCommand::Inventory(command) => {
+                let eim = command.store.open(EimOptions::default())?;
+                match &command.eid {
+                    Some(eid) => inventory(&eim, eid, out),
+                    None => devices(&eim, out),
+                }
+            }
+            EimCommand::Results(command) => {
+                let eim = command.store.open(EimOptions::default())?;
+                match &command.eid {
+                    Some(eid) => results(&eim, eid, out),
+                    None => devices(&eim, out),
+                }
+            }
+        }
+    }
+}
+
+fn serve(command: &Serve, out: &Out) -> Result<(), Failure> {
+    let mut options = EimOptions {
+        accept_unknown: !command.known_only,
+        ..EimOptions::default()
+    };
+    for forward in &command.forward {
+        let pair = forward
+            .split_once('=')
+            .and_then(|(name, address)| Some((name.to_owned(), address.parse().ok()?)));
+        options.forward.push(pair.ok_or_else(|| {
+            Failure::new(
+                exit::USAGE,
+                format!("--forward {forward:?}: expected NAME=IP:PORT"),
+            )
+        })?);
+    }
+    let eim = command.store.open(options)?;
+    let server = eim.serve(command.listen).map_err(failed)?;
+    let stop = interrupt::flag();
+    let hint = style::HINT;
+    let identity = eim.identity();
+    let value = serde_json::json!({
+        "address": server.address(), "path": PATH, "eim_id": identity.eim_id, "secure": false,
+    });
+    out.print(&value, |w| {
+        writeln!(
+            w,
+            "eIM {} at http://{}{PATH}  {hint}lab, not secure{hint:#}",
+            identity.eim_id,
+            server.address()
+        )
+    })?;
+    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+        for exchange in eim.take_log() {
+            if out.is_json() {
+                out.print(&exchange, |_| Ok(()))?;
+                continue;
+            }
+            let eid = exchange.eid.as_deref().unwrap_or("-");
+            out.print(&exchange, |w| {
+                writeln!(
+                    w,
+                    "{:>5} {} {} {eid}: {}",
+                    exchange.number, exchange.function, exchange.status, exchange.text
+                )
+            })?;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    server.shutdown();
+    Ok(())
+}
+
+fn devices(eim: &Eim, out: &Out) -> Result<(), Failure> {
+    let devices = eim.devices().map_err(failed)?;
+    out.print(&devices, |w| {
+        let head = style::HEAD;
+        if devices.is_empty() {
+            return writeln!(w, "no eUICC is known yet");
+        }
+        for device in &devices {
+            let certified = if device.certified {
+                "certified"
+            } else {
+                "no certificate yet"
+            };
+            writeln!(
+                w,
+                "{head}{}{head:#} {} polls, counter {}, {certified}",
+                device.eid, device.polls, device.counter
+            )?;
+        }
+        Ok(())
+    })
+}
+
+fn inventory(eim: &Eim, eid: &Eid, out: &Out) -> Result<(), Failure> {
+    let inventory = eim.inventory(eid).map_err(failed)?;
+    out.print(&inventory, |w| {
+        let (head, good) = (style::HEAD, style::GOOD);
+        writeln!(w, "{head}{eid}{head:#}")?;
+        for profile in &inventory.profiles {
+            let mark = if profile.state == "enabled" {
+                good
+            } else {
+                anstyle::Style::new()
+            };
+            writeln!(
+                w,
+                "  {} {mark}{:<9}{mark:#} {} ({})",
+                profile.iccid, profile.state, profile.name, profile.provider
+            )?;
+        }
+        if !inventory.complete {
+            writeln!(
+                w,
+                "  no listProfileInfo came yet: only what operations touched is known"
+            )?;
+        }
+        match inventory.eims.is_empty() {
+            true => Ok(()),
+            false => writeln!(w, "  eIMs: {}", inventory.eims.join(", ")),
+        }
+    })
+}
+
+fn results(eim: &Eim, eid: &Eid, out: &Out) -> Result<(), Failure> {
+    let packages = eim.packages(eid).map_err(failed)?;
+    let results = eim.results(eid).map_err(failed)?;
+    let notifications = eim.notifications(eid).map_err(failed)?;
+    let value = serde_json::json!({
+        "eid": eid.to_string(), "packages": packages, "results": results, "notifications": notifications,
+    });
+    out.print(&value, |w| {
+        let head = style::HEAD;
+        writeln!(
+            w,
+            "{head}{eid}{head:#}: {} packages, {} results, {} notifications",
+            packages.len(),
+            results.len(),
+            notifications.len()
+        )?;
+        for package in &packages {
+            let state = serde_json::to_value(package.state).unwrap_or_default();
+            writeln!(
+                w,
+                "  {:>4} {:<11} {}",
+                package.id,
+                state.as_str().unwrap_or("?"),
+                package.text
+            )?;
+            if !package.note.is_empty() {
+                writeln!(w, "       {}", package.note)?;
+            }
+        }
+        Ok(())
+    })
+}

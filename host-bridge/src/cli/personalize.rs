@@ -1,0 +1,240 @@
+//! `ipae personalize`: from an order to cards.
+
+use super::failure::Failure;
+use super::keys::KeyArgs;
+use super::output::{Out, progress, style};
+use super::{build, card, interrupt, pki};
+use cards::euicc::EuiccSetup;
+use clap::Args;
+use host_bridge::exit;
+use host_bridge::order::Order;
+use host_bridge::personalize::{
+    Applet, Event, Options, Outcome, ReaderStation, Station, VirtualStation, run,
+};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// Where virtual cards are kept, below the output folder.
+pub const CARDS: &str = "cards";
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  ipae order sample --count 8 --out order.csv
+  ipae personalize --order order.csv --card virtual-lab --virtual --out run1
+  ipae personalize --order order.csv --card my-card.toml --keys keys.toml --reader \"ACR38\" --wait --out run1
+
+The whole order is checked before the first card. The same command again resumes after a stop of any
+kind (Ctrl-C, kill, power): no card is done twice, none is left out. It leaves in the output folder:
+  receipts/EID.json   one a card: what was read back from it
+  response.csv        one line a card: state, error, association token
+  journal.sqlite      what was begun and what was done
+  applet/             the applet that was built for it, without --cap
+  cards/EID.card      the virtual cards, with --virtual")]
+#[command(group = clap::ArgGroup::new("where").required(true))]
+pub struct Personalize {
+    /// The order
+    #[arg(long, value_name = "FILE.csv")]
+    order: PathBuf,
+    /// Card definition: a name of `ipae card list`, or a file
+    #[arg(long, value_name = "DEF", default_value = "virtual-lab")]
+    card: String,
+    /// PC/SC reader, by name or a part of it that only one has; several for several cards
+    #[arg(long = "reader", value_name = "NAME", group = "where", num_args = 1..)]
+    readers: Vec<String>,
+    /// Virtual cards, made as the order says
+    #[arg(long, group = "where")]
+    r#virtual: bool,
+    /// Where receipts, response file and journal go
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The applet's CAP file; without it the applet is built
+    #[arg(long, value_name = "FILE.cap")]
+    cap: Option<PathBuf>,
+    #[command(flatten)]
+    keys: KeyArgs,
+    #[command(flatten)]
+    pki: pki::Dir,
+    /// What the virtual cards' random numbers come from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Wait for the next card in the readers until the order is done
+    #[arg(long, conflicts_with = "virtual")]
+    wait: bool,
+    /// Stop at the first card that fails
+    #[arg(long)]
+    stop_on_error: bool,
+    /// DELETE a package of the applet's AID that was not loaded by these runs, and its instances
+    #[arg(long)]
+    replace_foreign: bool,
+    /// Try cards again that refused EXTERNAL AUTHENTICATE; each try counts on the card
+    #[arg(long)]
+    retry_authentication: bool,
+}
+
+/// The CAP file given, or the applet built in a folder below `out` (once: a run that resumes takes
+/// the same).
+pub fn applet(cap: Option<&Path>, out: &Path, card: &str, to: &Out) -> Result<Applet, Failure> {
+    if let Some(cap) = cap {
+        return Ok(Applet::from_file(cap)?);
+    }
+    let dir = out.join("applet");
+    let cap = dir.join(applet_gen::build::CAP_FILE);
+    if !cap.exists() {
+        to.note("building the applet");
+        build::build(&dir, card, |_, _| Ok(Vec::new()))?;
+    }
+    Ok(Applet::from_file(&cap)?)
+}
+
+impl Personalize {
+    pub fn run(self, out: &Out) -> Result<(), Failure> {
+        let definition = card::find(&self.card)?;
+        let order = Order::read(&self.order, &definition, &self.keys.store()?)?;
+        let applet = applet(self.cap.as_deref(), &self.out, &self.card, out)?;
+        let mut station: Box<dyn Station> = if self.r#virtual {
+            let setup = EuiccSetup::lab().map_err(|e| Failure::of(exit::FAILED, &e))?;
+            Box::new(VirtualStation::new(
+                &self.out.join(CARDS),
+                definition.clone(),
+                self.pki.load()?,
+                setup,
+                self.seed,
+            ))
+        } else {
+            let mut station = ReaderStation::new(self.readers.clone());
+            station.wait = self.wait;
+            Box::new(station)
+        };
+        let mut options = Options::new(&self.out);
+        options.stop_on_error = self.stop_on_error;
+        options.replace_foreign = self.replace_foreign;
+        options.retry_authentication = self.retry_authentication;
+        interrupt::flag();
+        let mut watch = Watch::new(out, !self.r#virtual);
+        let outcome = run(
+            &order,
+            &definition,
+            &applet,
+            station.as_mut(),
+            &mut options,
+            &mut |event| watch.see(event),
+        )?;
+        watch.end();
+        report(&outcome, &self.out, out)
+    }
+}
+
+/// Shows what happens.
+pub struct Watch {
+    out: Out,
+    keys: bool,
+    bar: indicatif::ProgressBar,
+}
+
+impl Watch {
+    /// `keys`: say which key set is used before each card.
+    pub fn new(out: &Out, keys: bool) -> Self {
+        Watch {
+            out: *out,
+            keys,
+            bar: progress(out, 0, "cards"),
+        }
+    }
+
+    /// Takes an event; `Break` once Ctrl-C was pressed, at the end of a step.
+    pub fn see(&mut self, event: &Event) -> ControlFlow<()> {
+        let bar = &self.bar;
+        let say = |text: String| bar.suspend(|| self.out.note(text));
+        match event {
+            Event::Started { cards, done } => {
+                bar.set_length(*cards as u64);
+                bar.set_position(*done as u64);
+                if *done > 0 {
+                    say(format!("{done} of {cards} cards were done by earlier runs"));
+                }
+            }
+            Event::Card { eid, link, resumed } => {
+                bar.set_message(eid.clone());
+                let again = if *resumed {
+                    ", begun by an earlier run"
+                } else {
+                    ""
+                };
+                say(format!("{eid} in {link}{again}"));
+            }
+            Event::KeySet {
+                name,
+                kvn,
+                check_values,
+            } if self.keys => say(format!(
+                "  key set {name:?}, version {kvn:02X}, check values {}",
+                check_values.join(" ")
+            )),
+            Event::KeysFit if self.keys => {
+                say("  the card's cryptogram fits; authenticating".to_owned());
+            }
+            Event::StepBegun(step) => bar.set_message(step.name()),
+            Event::Loading(i, n) => bar.set_message(format!("load {i}/{n}")),
+            Event::CardDone { .. } => bar.inc(1),
+            Event::CardFailed { eid, error, .. } => {
+                bar.inc(1);
+                let red = style::ERROR;
+                bar.suspend(|| anstream::eprintln!("{red}failed{red:#} {eid}: {error}"));
+            }
+            _ => {}
+        }
+        let safe = matches!(
+            event,
+            Event::StepEnded(..) | Event::CardDone { .. } | Event::CardFailed { .. }
+        );
+        if safe && interrupt::requested() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Takes the progress bar away.
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn report(outcome: &Outcome, dir: &Path, out: &Out) -> Result<(), Failure> {
+    out.print(outcome, |w| {
+        let good = if outcome.done == outcome.cards {
+            style::GOOD
+        } else {
+            style::ERROR
+        };
+        writeln!(
+            w,
+            "{good}{} of {} cards done{good:#} ({} now), {} failed, {} pending",
+            outcome.done, outcome.cards, outcome.done_now, outcome.failed, outcome.pending
+        )?;
+        let traffic = &outcome.traffic;
+        writeln!(
+            w,
+            "{} APDUs, {} bytes to the cards, {} from them; receipts and response.csv in {}",
+            traffic.apdus,
+            traffic.sent,
+            traffic.received,
+            dir.display()
+        )
+    })?;
+    match exit::TABLE.iter().find(|row| row.code == outcome.exit_code) {
+        Some(row) if row.code == 0 => Ok(()),
+        row => Err(Failure::new(
+            *row.unwrap_or(&exit::FAILED),
+            format!(
+                "{} of {} cards are not done",
+                outcome.cards - outcome.done,
+                outcome.cards
+            ),
+        )
+        .next(format!(
+            "{} says why; the same command goes on with them",
+            dir.join("response.csv").display()
+        ))),
+    }
+}
