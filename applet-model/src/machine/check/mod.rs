@@ -570,8 +570,6 @@ mod tests {
 
     #[test]
     fn a_counterexample_is_a_way_from_the_start() {
-        // The exploration must be able to find something: an eIM that never answers is none of the
-        // scenarios' good worlds, so ask for more than the machine promises.
         let mut explorer = Explorer::new(SCENARIOS[1]);
         let (machine, world) = explorer.start();
         let (machine, world) = (explorer.machines.id(machine), explorer.worlds.id(world));
