@@ -98,7 +98,7 @@ impl Lockstep {
     ///
     /// # Errors
     /// The first [`Divergence`]; the model is of no use after it.
-    pub fn follow(&mut self, record: &[Boundary]) -> Result<(), Divergence> {
+    pub fn follow(&mut self, record: &[Boundary]) -> Result<(), Box<Divergence>> {
         for step in record {
             self.steps += 1;
             self.follow_step(step)?;
@@ -111,7 +111,7 @@ impl Lockstep {
         Ok(())
     }
 
-    fn follow_step(&mut self, step: &Boundary) -> Result<(), Divergence> {
+    fn follow_step(&mut self, step: &Boundary) -> Result<(), Box<Divergence>> {
         match step {
             Boundary::Install(_) => {
                 *self = Lockstep {
@@ -148,36 +148,36 @@ impl Lockstep {
         }
     }
 
-    fn input(&mut self, step: &Boundary) -> Result<(), Divergence> {
+    fn input(&mut self, step: &Boundary) -> Result<(), Box<Divergence>> {
         self.machine.input(step).map_err(|error| self.defect(error))
     }
 
-    fn output(&mut self) -> Result<Option<Boundary>, Divergence> {
+    fn output(&mut self) -> Result<Option<Boundary>, Box<Divergence>> {
         self.machine.output().map_err(|error| self.defect(error))
     }
 
-    fn defect(&self, error: MachineError) -> Divergence {
-        Divergence::Model {
+    fn defect(&self, error: MachineError) -> Box<Divergence> {
+        Box::new(Divergence::Model {
             step: self.steps,
             error,
             recent: self.recent.clone(),
-        }
+        })
     }
 
-    fn difference(&self, applet: Option<Boundary>, model: Option<Boundary>) -> Divergence {
-        Divergence::Output {
+    fn difference(&self, applet: Option<Boundary>, model: Option<Boundary>) -> Box<Divergence> {
+        Box::new(Divergence::Output {
             step: self.steps,
             applet,
             model,
             recent: self.recent.clone(),
-        }
+        })
     }
 
     /// Checks that the model has nothing left to do: the end of a record.
     ///
     /// # Errors
     /// [`Divergence::Output`] if the applet left something out.
-    pub fn finish(&mut self) -> Result<(), Divergence> {
+    pub fn finish(&mut self) -> Result<(), Box<Divergence>> {
         match self.output()? {
             None => Ok(()),
             model => Err(self.difference(None, model)),
@@ -199,20 +199,20 @@ mod tests {
         lockstep.follow(&[boot.clone(), Boundary::Return]).unwrap();
         let missing = lockstep.clone().follow(&[boot.clone(), boot.clone()]);
         assert!(matches!(
-            missing,
-            Err(Divergence::Output {
+            *missing.unwrap_err(),
+            Divergence::Output {
                 applet: None,
                 model: Some(Boundary::Return),
                 ..
-            })
+            }
         ));
         let other = lockstep.follow(&[boot, Boundary::Commit]);
         assert!(matches!(
-            other,
-            Err(Divergence::Output {
+            *other.unwrap_err(),
+            Divergence::Output {
                 applet: Some(Boundary::Commit),
                 ..
-            })
+            }
         ));
     }
 }

@@ -71,7 +71,7 @@ fn an_idle_poll_writes_nothing_and_ends_with_the_timer() {
     assert_eq!(out, [Boundary::Es10Read(240)]);
     out = step(
         &mut m,
-        Boundary::Es10Data(decode(&format!("BF3E125A10{eid}")).unwrap()),
+        Boundary::Es10Data(decode(format!("BF3E125A10{eid}")).unwrap()),
     );
     assert_eq!(out, [Boundary::Es10Read(240)]);
     out = step(&mut m, Boundary::Es10Data(vec![]));

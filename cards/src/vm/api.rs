@@ -262,13 +262,12 @@ impl Builder {
             ))
         });
         let declaring = line()
-            .filter(|(_, c)| {
+            .rfind(|(_, c)| {
                 (c.name != "java/lang/Object" || class.name == "java/lang/Object")
                     && c.methods
                         .iter()
                         .any(|m| m.name == method.name && m.descriptor == method.descriptor)
             })
-            .next_back()
             .unwrap_or(&own);
         let (args, returns) = descriptor(&method.descriptor)?;
         let native = NativeMethod {

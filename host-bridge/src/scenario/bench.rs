@@ -145,12 +145,6 @@ pub enum Failure {
     Message(String),
 }
 
-impl From<Divergence> for Failure {
-    fn from(divergence: Divergence) -> Self {
-        Failure::Lockstep(Box::new(divergence))
-    }
-}
-
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -267,10 +261,10 @@ impl Bench {
     }
 
     fn end_step(&mut self) {
-        if let Some((step, started)) = self.steps.last_mut() {
-            if step.real_ms == 0 {
-                step.real_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            }
+        if let Some((step, started)) = self.steps.last_mut()
+            && step.real_ms == 0
+        {
+            step.real_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         }
     }
 

@@ -117,6 +117,13 @@ fn a_stored_card_goes_on_where_it_was() {
     assert!(VirtualCard::from_bytes(b"{}").is_err());
 }
 
+/// Once stopped the card: a SELECT by file identifier that names none.
+#[test]
+fn a_select_without_data_is_answered() {
+    let command = Command::new(0x00, 0xA4, 0, 0).with_le(256);
+    assert!(card().transmit(&command.to_bytes()).is_ok());
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
     #[test]
