@@ -65,6 +65,7 @@ exits! {
 
     SCENARIO = 50, "scenario", "a test scenario failed";
     LOCKSTEP = 51, "lockstep", "applet and model differ";
+    MODEL = 53, "model", "a property of the machine's table does not hold";
     SERVER = 52, "server", "a server can't listen on its address or failed";
 }
 

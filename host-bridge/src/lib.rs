@@ -6,6 +6,7 @@ mod files;
 pub mod journal;
 pub mod order;
 pub mod personalize;
+pub mod report;
 pub mod scenario;
 pub mod terminal;
 pub mod transport;

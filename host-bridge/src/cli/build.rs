@@ -105,7 +105,7 @@ pub fn build(
 }
 
 /// What the scripts do.
-fn plan(applet: &Loadable, definition: &Definition) -> Plan {
+pub fn plan(applet: &Loadable, definition: &Definition) -> Plan {
     Plan {
         title: format!("IPAe applet for {} {}", definition.eum, definition.product),
         isd: definition.isd.aid.bytes().to_vec(),

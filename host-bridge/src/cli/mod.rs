@@ -9,14 +9,18 @@ mod cap;
 mod card;
 mod eim;
 mod failure;
+mod figures;
 mod interrupt;
 mod keys;
+mod lab;
 mod model;
 mod order;
 mod output;
 mod personalize;
 mod pki;
+mod run;
 mod script;
+mod test;
 mod trace;
 mod vcard;
 
@@ -55,6 +59,7 @@ struct Cli {
 
 const AFTER: &str = "\
 Examples:
+  ipae run --out target/run                           The main job on eight virtual cards, with a report
   ipae build --card virtual-lab --out target/applet   Make the applet's CAP file and all that goes with it
   ipae card list                                      The card definitions that come with the tools
 
@@ -73,6 +78,10 @@ fn long_help() -> String {
 
 #[derive(Subcommand)]
 enum Command {
+    /// The main job: from the model to personalized cards that obey their eIM, with a report
+    Run(run::Run),
+    /// Run end-to-end scenarios on a card against the lab eIM
+    Test(test::Test),
     /// Show, check and draw the applet's state machine
     #[command(subcommand)]
     Model(model::Model),
@@ -111,6 +120,8 @@ pub fn main() -> ExitCode {
     cli.color.apply();
     let out = Out::new(cli.json);
     let result = match cli.command {
+        Command::Run(command) => command.run(&out),
+        Command::Test(command) => command.run(&out),
         Command::Model(command) => command.run(&out),
         Command::Build(command) => command.run(&out),
         Command::Cap(command) => command.run(&out),

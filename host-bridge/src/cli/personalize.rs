@@ -129,6 +129,8 @@ impl Personalize {
 pub struct Watch {
     out: Out,
     keys: bool,
+    cards: bool,
+    errors: Vec<(String, String)>,
     bar: indicatif::ProgressBar,
 }
 
@@ -138,8 +140,24 @@ impl Watch {
         Watch {
             out: *out,
             keys,
+            cards: true,
+            errors: Vec::new(),
             bar: progress(out, 0, "cards"),
         }
+    }
+
+    /// Shows nothing but progress and errors.
+    pub fn quiet(out: &Out) -> Self {
+        Watch {
+            cards: false,
+            ..Watch::new(out, false)
+        }
+    }
+
+    /// A card's error; empty if it has none.
+    pub fn error_of(&self, eid: &str) -> String {
+        let error = self.errors.iter().find(|(of, _)| of == eid);
+        error.map(|(_, error)| error.clone()).unwrap_or_default()
     }
 
     /// Takes an event; `Break` once Ctrl-C was pressed, at the end of a step.
@@ -161,7 +179,9 @@ impl Watch {
                 } else {
                     ""
                 };
-                say(format!("{eid} in {link}{again}"));
+                if self.cards {
+                    say(format!("{eid} in {link}{again}"));
+                }
             }
             Event::KeySet {
                 name,
@@ -179,6 +199,7 @@ impl Watch {
             Event::CardDone { .. } => bar.inc(1),
             Event::CardFailed { eid, error, .. } => {
                 bar.inc(1);
+                self.errors.push((eid.clone(), error.clone()));
                 let red = style::ERROR;
                 bar.suspend(|| anstream::eprintln!("{red}failed{red:#} {eid}: {error}"));
             }

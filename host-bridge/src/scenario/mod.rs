@@ -11,7 +11,7 @@ mod faults;
 mod power;
 mod profiles;
 
-pub use bench::{Bench, Failure, Setup, Step};
+pub use bench::{Bench, DAY, EIM_ADDRESS, Failure, SECOND_ADDRESS, Setup, Step};
 
 use crate::eim::Exchange;
 use crate::terminal::Record;
@@ -134,14 +134,16 @@ pub struct ScenarioReport {
     pub rows: BTreeSet<usize>,
 }
 
-/// Runs a scenario on the card of a setup.
-pub fn run(scenario: &Scenario, setup: Setup) -> ScenarioReport {
-    let started = Instant::now();
-    let eid = setup.eid.clone();
-    let blank = |outcome, failure| ScenarioReport {
+/// The record of a scenario that failed before it began.
+pub fn failed_before(scenario: &Scenario, eid: String, failure: &Failure) -> ScenarioReport {
+    blank(scenario, eid, Outcome::Failed, failure.to_string())
+}
+
+fn blank(scenario: &Scenario, eid: String, outcome: Outcome, failure: String) -> ScenarioReport {
+    ScenarioReport {
         name: scenario.name,
         title: scenario.title,
-        eid: eid.clone(),
+        eid,
         outcome,
         failure: Some(failure),
         real_ms: 0,
@@ -151,7 +153,14 @@ pub fn run(scenario: &Scenario, setup: Setup) -> ScenarioReport {
         esipa: Vec::new(),
         lockstep_steps: 0,
         rows: BTreeSet::new(),
-    };
+    }
+}
+
+/// Runs a scenario on the card of a setup.
+pub fn run(scenario: &Scenario, setup: Setup) -> ScenarioReport {
+    let started = Instant::now();
+    let eid = setup.eid.clone();
+    let blank = |outcome, failure| blank(scenario, eid.clone(), outcome, failure);
     if scenario.needs_virtual && !setup.is_virtual() {
         return blank(
             Outcome::Skipped,
