@@ -1,6 +1,6 @@
 //! Secure Channel Protocol '03' (GlobalPlatform Card Specification, Amendment D, v1.1.1 and v1.2).
 //!
-//! [`crypto`] has AES keys and the two primitives, [`derive`] session keys, challenges and
+//! [`crypto`] has AES keys and the two primitives, [`mod@derive`] session keys, challenges and
 //! cryptograms, [`session`] secure messaging in both directions (host and card), [`channel`] the
 //! host's way through INITIALIZE UPDATE and EXTERNAL AUTHENTICATE. Key material is wiped when
 //! dropped and has neither `Debug` nor `Display`.
