@@ -129,6 +129,10 @@ impl Lockstep {
                 self.installing = false;
                 self.input(step)
             }
+            Boundary::SendRefused => match self.output()? {
+                Some(Boundary::Proactive(_)) => self.input(step),
+                model => Err(self.difference(Some(step.clone()), model)),
+            },
             _ if step.is_input() => {
                 self.installing = false;
                 let idle = self.output()?;

@@ -43,6 +43,8 @@ pub enum Boundary {
     Proactive(Vec<u8>),
     /// In: the TERMINAL RESPONSE's TLVs (command number set to 0).
     TerminalResponse(Vec<u8>),
+    /// In: `ProactiveHandler.send()` refused the command by exception; it did not go out.
+    SendRefused,
     /// Out: a block of an ES10 command goes to the port (`Es10Port.storeData`).
     Es10Store {
         /// 0x11 more blocks, 0x91 last block.

@@ -40,3 +40,29 @@ fn loading_installing_and_personalizing() {
     lockstep.finish().unwrap_or_else(|e| panic!("{e}"));
     assert!(lockstep.steps() > 10);
 }
+
+/// Random traces, each with inputs of its own seed. `IPAE_TRACES` sets how many, `IPAE_SEED` the first.
+#[test]
+fn random_traces_take_every_row_on_the_cap() {
+    let number = |name, default| {
+        std::env::var(name)
+            .ok()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(default)
+    };
+    let (first, traces) = (number("IPAE_SEED", 0), number("IPAE_TRACES", 10_000));
+    let campaign = ipae_tests::parallel_campaign(first..first + traces);
+    let (taken, total) = (campaign.rows.len(), Lockstep::rows_total());
+    println!(
+        "{traces} traces, {} steps, {taken} of {total} rows",
+        campaign.steps
+    );
+    if traces >= 10_000 {
+        let rows = applet_model::machine::table::rows();
+        let missing: Vec<_> = (0..total)
+            .filter(|r| !campaign.rows.contains(r))
+            .map(|r| rows[r])
+            .collect();
+        assert!(missing.is_empty(), "rows never taken: {missing:#?}");
+    }
+}

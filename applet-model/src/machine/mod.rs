@@ -195,6 +195,11 @@ impl Machine {
                 self.wait = Wait::Event;
                 self.event = Some(self.classify_response());
             }
+            Boundary::SendRefused if self.wait == Wait::Terminal => {
+                self.wait = Wait::Event;
+                self.put16(reg::DETAIL, u16::from(proactive::NO_RESULT) << 8);
+                self.event = Some(Event::TrRefused);
+            }
             Boundary::Es10Status(sw) if self.wait == Wait::Es10Status => {
                 self.wait = Wait::Event;
                 self.put16(reg::DETAIL, sw.0);
@@ -311,6 +316,10 @@ impl Machine {
             .iter()
             .find(|(code, _)| *code == event)
             .map(|(_, event)| *event)?;
+        if event == Event::StatusCommand && self.profile.is_empty() {
+            // No proactive command may be sent before TERMINAL PROFILE; the next STATUS will do.
+            return None;
+        }
         if matches!(event, Event::DataAvailable | Event::ChannelStatus) {
             let status = self.answer_object(Tag::CHANNEL_STATUS)?.first().copied()?;
             let ours = self.w[reg::CHANNEL] != 0 && status & 0x07 == self.w[reg::CHANNEL];

@@ -34,7 +34,7 @@ impl Machine {
     pub(super) fn classify_response(&mut self) -> Event {
         let result = self.answer_object(Tag::RESULT).unwrap_or_default();
         // A response without a result is no performed command.
-        let general = result.first().copied().unwrap_or(0x32);
+        let general = result.first().copied().unwrap_or(NO_RESULT);
         self.w[reg::DETAIL] = general;
         self.w[reg::DETAIL + 1] = result.get(1).copied().unwrap_or(0);
         match general {
@@ -224,6 +224,8 @@ impl Machine {
     }
 }
 
+/// General result for a command that got none: command data not understood by terminal.
+pub const NO_RESULT: u8 = 0x32;
 /// UICC/terminal interface transport level: TCP, UICC in client mode, remote connection
 /// (ETSI TS 102 223 8.59).
 pub const TCP_CLIENT_REMOTE: u8 = 0x02;

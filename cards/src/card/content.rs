@@ -361,7 +361,7 @@ impl VirtualCard {
 
     /// STORE DATA for an applet: by `Application.processData()` with the whole plain command, or, if the applet
     /// doesn't have that, as a command to `process()`. P1's first bit ends the personalization.
-    fn personalize(&mut self, aid: &Aid, command: &Command) -> Result<Response, Stop> {
+    pub(super) fn personalize(&mut self, aid: &Aid, command: &Command) -> Result<Response, Stop> {
         let mut plain = command.clone();
         plain.cla = plain_class(plain.cla);
         plain.le = None;

@@ -88,6 +88,9 @@ impl World {
                         data: data.clone(),
                     },
                 );
+                if self.on_stand {
+                    return Err(Fault::Suspend);
+                }
                 let World {
                     euicc, nvm, port, ..
                 } = self;
@@ -98,6 +101,9 @@ impl World {
             "getResponse" => {
                 let max = call.short(0)?.max(0).cast_unsigned();
                 self.record(&aid, Boundary::Es10Read(max));
+                if self.on_stand {
+                    return Err(Fault::Suspend);
+                }
                 let bytes = self
                     .port
                     .ipae

@@ -151,7 +151,7 @@ impl VirtualCard {
     }
 
     /// Calls `processToolkit()`.
-    fn activate(&mut self, activation: Activation) -> Result<(), PowerCut> {
+    pub(super) fn activate(&mut self, activation: Activation) -> Result<(), PowerCut> {
         let aid = activation.aid.clone();
         let Some(object) = self.toolkit_interface(&aid)? else {
             return Ok(());
@@ -188,7 +188,12 @@ impl VirtualCard {
     }
 
     /// What became of `processToolkit()`: it waits in `send()`, or it is over.
-    fn after(&mut self, aid: &Aid, thread: Thread, outcome: Outcome) -> Result<(), PowerCut> {
+    pub(super) fn after(
+        &mut self,
+        aid: &Aid,
+        thread: Thread,
+        outcome: Outcome,
+    ) -> Result<(), PowerCut> {
         let session = &mut self.world.toolkit.session;
         let activation = session.current.take();
         if let (Outcome::Suspended, Some(activation)) = (&outcome, activation) {
@@ -237,14 +242,19 @@ impl VirtualCard {
         let Some(proactive) = session.proactive.take_if(|proactive| proactive.fetched) else {
             return Err(Sw::CONDITIONS_NOT_SATISFIED.into());
         };
-        let suspended = match proactive.sender {
-            Sender::Framework => None,
-            Sender::Applet => session.suspended.take(),
-        };
+        if proactive.sender == Sender::Applet {
+            self.resume_applet(list)?;
+        }
+        self.pump()?;
+        Ok(Sw::OK)
+    }
+
+    /// The applet that waits in `send()` goes on with this terminal response.
+    pub(super) fn resume_applet(&mut self, list: &[u8]) -> Result<(), PowerCut> {
         if let Some(Suspended {
             mut activation,
             mut thread,
-        }) = suspended
+        }) = self.world.toolkit.session.suspended.take()
         {
             let response = Handler::new(list.to_vec());
             let result = response
@@ -265,16 +275,12 @@ impl VirtualCard {
             });
             self.after(&aid, thread, outcome)?;
         }
-        self.pump()?;
-        Ok(Sw::OK)
+        Ok(())
     }
 
     /// What a successful command changes on the card's side: channels open and closed, profiles
     /// refreshed. The command is the one in the proactive handler.
     fn settle(&mut self, aid: &Aid, response: &Handler, result: Option<u8>) {
-        if !result.is_some_and(|result| GeneralResult(result).is_success()) {
-            return;
-        }
         let session = &mut self.world.toolkit.session;
         let (kind, qualifier) = match session.handler.peek(tag::COMMAND_DETAILS) {
             Some([_, kind, qualifier]) => (CommandType(*kind), *qualifier),
@@ -284,6 +290,11 @@ impl VirtualCard {
             Some([_, destination]) => Device(*destination),
             _ => return,
         };
+        // A channel whose CLOSE CHANNEL ends in a BIP error is gone in the terminal already.
+        let gone = kind == CommandType::CLOSE_CHANNEL && result == Some(GeneralResult::BIP_ERROR.0);
+        if !gone && !result.is_some_and(|result| GeneralResult(result).is_success()) {
+            return;
+        }
         match kind {
             CommandType::OPEN_CHANNEL => {
                 let status = response

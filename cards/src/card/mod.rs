@@ -12,12 +12,14 @@ mod rng;
 mod run;
 mod select;
 mod snapshot;
+mod stand;
 #[cfg(test)]
 mod tests;
 mod uicc;
 mod world;
 
 pub use snapshot::SnapshotError;
+pub use stand::StandError;
 pub(crate) use world::World;
 
 use crate::channels::Channels;
@@ -176,6 +178,7 @@ impl VirtualCard {
                 toolkit: Toolkit::default(),
                 euicc,
                 port: es10::Port::default(),
+                on_stand: false,
                 trace: VecDeque::new(),
                 running: None,
                 installing: None,

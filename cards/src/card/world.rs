@@ -30,6 +30,9 @@ pub(crate) struct World {
     pub euicc: Euicc,
     pub port: Port,
     pub trace: VecDeque<Boundary>,
+    /// The applet is driven by a test stand: the port's answers come from outside.
+    #[serde(skip)]
+    pub on_stand: bool,
     /// The instance whose thread runs.
     pub running: Option<Aid>,
     /// The instance that is being installed: the VM doesn't know its AID yet.

@@ -2,6 +2,7 @@
 //! of them selected.
 
 use super::Reason;
+use applet_model::cat::TlvList;
 use serde::{Deserialize, Serialize};
 
 /// The one-byte tags that the framework reads and writes, without the comprehension bit.
@@ -32,21 +33,19 @@ pub(crate) struct Handler {
     selected: Option<(usize, usize)>,
 }
 
-/// Tag (with its comprehension bit) and value range of each TLV; ends where the coding does.
+/// Tag (with its comprehension bit) and value range of each TLV; ends where the coding does. Three-byte
+/// tags are passed over: the handlers' methods take tags of one byte.
 fn elements(bytes: &[u8]) -> impl Iterator<Item = (u8, usize, usize)> + '_ {
-    let mut at = 0;
+    let mut list = TlvList(bytes).iter();
     core::iter::from_fn(move || {
-        let (tag, start, length) = match bytes.get(at..)? {
-            [tag, 0x81, length, ..] => (*tag, at + 3, *length),
-            [tag, length @ 0..=0x7F, ..] => (*tag, at + 2, *length),
-            _ => return None,
-        };
-        let end = start + usize::from(length);
-        if end > bytes.len() {
-            return None;
+        loop {
+            let tlv = list.next()?.ok()?;
+            let end = list.offset();
+            if let Ok(tag @ 0..=0x7E) = u8::try_from(tlv.tag.0) {
+                let cr = u8::from(tlv.cr) << 7;
+                return Some((tag | cr, end - tlv.value.len(), end));
+            }
         }
-        at = end;
-        Some((tag, start, end))
     })
 }
 

@@ -457,6 +457,7 @@ fn send(world: &mut World, vm: &Vm) -> Fault {
     };
     let aid = activation.aid.clone();
     if let Err(reason) = allowed(world, &aid) {
+        world.record(&aid, Boundary::SendRefused);
         return reason.into();
     }
     world.record(&aid, Boundary::Proactive(handler::without_number(&list)));

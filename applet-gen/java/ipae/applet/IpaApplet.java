@@ -61,6 +61,10 @@ public final class IpaApplet extends Applet implements ToolkitInterface, Applica
                 if ((lostOnly || found == Tables.EV_DATA_AVAILABLE) && !machine.channelConcerned(lostOnly)) {
                     return;
                 }
+                // STATUS comes also where no proactive command may be sent; the next one will do.
+                if (found == Tables.EV_STATUS_COMMAND && !Terminal.handlerAvailable()) {
+                    return;
+                }
                 machine.run(found);
                 return;
             }
@@ -94,7 +98,7 @@ public final class IpaApplet extends Applet implements ToolkitInterface, Applica
         if (buffer[ISO7816.OFFSET_P1] >= 0 || buffer[ISO7816.OFFSET_P2] != 0) {
             ISOException.throwIt(ISO7816.SW_INCORRECT_P1P2);
         }
-        storeData(buffer, (short) (buffer[ISO7816.OFFSET_LC] & 0xFF));
+        storeData(buffer, length > ISO7816.OFFSET_CDATA ? (short) (length - ISO7816.OFFSET_CDATA) : (short) 0);
     }
 
     /** Class, instruction, security level and state, in this order. */

@@ -17,6 +17,9 @@ import uicc.toolkit.ViewHandler;
  * received.
  */
 abstract class Terminal extends Euicc {
+    /** General result where the response has none: command data not understood. */
+    private static final short NO_RESULT = 0x32;
+
     Terminal(Es10Port port) {
         super(port);
     }
@@ -25,6 +28,16 @@ abstract class Terminal extends Euicc {
     static boolean hasFeature(short feature) {
         try {
             return TerminalProfile.check(feature);
+        } catch (ToolkitException e) {
+            return false;
+        }
+    }
+
+    /** Whether a proactive command may be sent now. */
+    static boolean handlerAvailable() {
+        try {
+            ProactiveHandlerSystem.getTheHandler();
+            return true;
         } catch (ToolkitException e) {
             return false;
         }
@@ -53,8 +66,11 @@ abstract class Terminal extends Euicc {
         try {
             general = (short) (command.send() & 0xFF);
         } catch (ToolkitException e) {
-            // A response without a result is no performed command.
-            general = NO_RESULT;
+            // A response without a result is no performed command; others did not even go out.
+            if (e.getReason() != ToolkitException.UNAVAILABLE_ELEMENT) {
+                put16(Tables.R_DETAIL, (short) (NO_RESULT << 8));
+                return Tables.EV_TR_REFUSED;
+            }
         }
         ProactiveResponseHandler response = ProactiveResponseHandlerSystem.getTheHandler();
         if (response.findTLV(Tables.TAG_RESULT, (byte) 1) != ToolkitConstants.TLV_NOT_FOUND
@@ -208,6 +224,4 @@ abstract class Terminal extends Euicc {
         noteAvailable(response);
     }
 
-    /** General result where the response has none: command data not understood. */
-    private static final short NO_RESULT = 0x32;
 }
