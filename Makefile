@@ -1,0 +1,92 @@
+# make run    the main job: applet, cards, scenarios, target/run/report.html
+# make test   all checks: format, lints, documentation, tests, and a real PC/SC stack
+#
+# Both install what is missing with apt-get, when they may; else they say what to install.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+.PHONY: help run test build check fmt lint doc unit pcsc needs-build needs-test
+
+CARGO ?= cargo
+OUT ?= target/run
+ARGS ?=
+
+help:
+	@sed -n 's/^# //p' Makefile | head -4
+
+run: needs-build
+	$(CARGO) run --locked -p host-bridge --bin ipae -- run --out $(OUT) $(ARGS)
+
+build: needs-build
+	$(CARGO) build --locked --workspace
+
+test: needs-build needs-test fmt lint doc unit pcsc
+	@echo "all checks passed"
+
+check: needs-build fmt lint doc unit
+
+fmt:
+	$(CARGO) fmt --all --check
+
+lint:
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+
+unit:
+	$(CARGO) test --locked --workspace
+
+# The tests named *_in_a_reader want pcscd with the vsmartcard driver. One is started for them if
+# none runs, and ended afterwards.
+pcsc:
+	@if ! command -v pcscd >/dev/null || [ ! -e /etc/reader.conf.d/vpcd ]; then
+	  echo "skipped: tests on a PC/SC reader, which want pcscd and vsmartcard-vpcd"; exit 0
+	fi
+	started=""
+	if [ ! -S /run/pcscd/pcscd.comm ] || ! pgrep -x pcscd >/dev/null; then
+	  if [ "$$(id -u)" != 0 ]; then
+	    echo "skipped: tests on a PC/SC reader; pcscd does not run, and only root can start it"; exit 0
+	  fi
+	  pcscd --foreground >target/pcscd.log 2>&1 & started=$$!
+	  trap 'kill $$started 2>/dev/null || true' EXIT
+	  for _ in $$(seq 50); do [ -S /run/pcscd/pcscd.comm ] && break; sleep 0.1; done
+	fi
+	$(CARGO) test --locked -p host-bridge -- --ignored --test-threads=1 in_a_reader
+
+# Installs packages named in $missing: as root, or through sudo where it asks for no password.
+define install
+if [ -n "$$missing" ]; then
+  if [ "$$(id -u)" = 0 ]; then as=""; elif sudo -n true 2>/dev/null; then as="sudo"; else as="none"; fi
+  if [ "$$as" = none ] || ! command -v apt-get >/dev/null; then
+    echo "error: missing:$$missing"
+    echo " next: install them (Debian, Ubuntu: apt-get install$$missing), then run make again"
+    $(1)
+  else
+    echo "installing:$$missing"
+    $$as apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+  fi
+fi
+endef
+
+needs-build:
+	@if ! command -v $(CARGO) >/dev/null; then
+	  echo "error: no cargo: Rust 1.89 or later is needed"
+	  echo " next: get it from https://rustup.rs, then run make again"; exit 1
+	fi
+	missing=""
+	command -v cc >/dev/null || missing+=" gcc libc6-dev"
+	command -v pkg-config >/dev/null || missing+=" pkg-config"
+	pkg-config --exists libpcsclite 2>/dev/null || missing+=" libpcsclite-dev"
+	command -v javac >/dev/null || [ -x "$${JAVA_HOME:-}/bin/javac" ] || missing+=" default-jdk-headless"
+	$(call install,exit 1)
+
+needs-test:
+	@missing=""
+	command -v pcscd >/dev/null || missing+=" pcscd"
+	[ -e /etc/reader.conf.d/vpcd ] || missing+=" vsmartcard-vpcd"
+	command -v pgrep >/dev/null || missing+=" procps"
+	$(call install,echo "going on without the tests on a PC/SC reader")
