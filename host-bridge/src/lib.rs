@@ -1,5 +1,6 @@
 //! Drives cards, real and virtual: readers, terminal, personalization, lab eIM, reports. Holds the ipae binary.
 
+pub mod campaign;
 pub mod eim;
 pub mod exit;
 mod files;

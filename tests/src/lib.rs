@@ -10,13 +10,9 @@ use applet_model::aid;
 use applet_model::apdu::{Command, Response};
 use applet_model::config::Config;
 use applet_model::lockstep::Lockstep;
-use applet_model::machine::random::Driver;
-use applet_model::machine::world::scenario::LONG_QUEUE;
 use cards::card::{CardConfig, VirtualCard};
 use cards::definition::Definition;
 use cards::euicc::{Eid, EuiccConfig};
-use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::OnceLock;
 
 /// The applet, built once a process.
@@ -163,95 +159,16 @@ pub fn personalize(card: &mut VirtualCard, config: &Config) {
     }
 }
 
-/// What a campaign of random traces came to.
-#[derive(Debug, Default)]
-pub struct Campaign {
-    /// Boundary steps of all traces.
-    pub steps: u64,
-    /// Rows of the transition table that the CAP took.
-    pub rows: BTreeSet<usize>,
-}
-
-/// Inputs of one random trace.
-const INPUTS: usize = 80;
-/// Inputs of a trace with a queue longer than a session takes, for the seeds below [`LONG_SEEDS`].
-const LONG_INPUTS: usize = 1500;
-/// Seeds of which those with a long queue run to its end.
-const LONG_SEEDS: u64 = 400;
-
-/// Drives the CAP on the stand with random inputs, and follows it with the model.
+/// The applet installed on a card and not personalized, and the model beside it.
 ///
 /// # Panics
-/// At the first difference between the two, with the seed.
-pub fn campaign(seeds: Range<u64>) -> Campaign {
+/// If the card refuses any step, or card and model differ already.
+pub fn installed() -> (VirtualCard, Lockstep) {
     let mut card = factory_card(1, 1);
     install(&mut card);
     let mut lockstep = Lockstep::new();
     lockstep
         .follow(&card.take_trace())
         .unwrap_or_else(|e| panic!("{e}"));
-    card.reset();
-    card.take_trace();
-    card.set_on_stand(true);
-    let mut campaign = Campaign::default();
-    for seed in seeds {
-        let mut driver = Driver::new(seed);
-        let mut card = card.clone();
-        let mut lockstep = lockstep.clone();
-        let mut outputs = Vec::new();
-        let is_long = seed < LONG_SEEDS && driver.name().starts_with(LONG_QUEUE.name);
-        for number in 0..if is_long { LONG_INPUTS } else { INPUTS } {
-            let input = driver.next(&outputs);
-            let fail = |what: &dyn std::fmt::Display| -> ! {
-                panic!(
-                    "seed {seed} ({}), input {number} {input:?}: {what}",
-                    driver.name()
-                )
-            };
-            if let Err(error) = card.stand_input(&input) {
-                fail(&error);
-            }
-            let record = card.take_trace();
-            if let Err(error) = lockstep.follow(&record) {
-                fail(&error);
-            }
-            outputs = record.into_iter().filter(|step| !step.is_input()).collect();
-        }
-        if !lockstep.machine().is_busy() {
-            lockstep
-                .finish()
-                .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
-        }
-        campaign.steps += lockstep.steps();
-        campaign.rows.extend(lockstep.rows());
-    }
-    campaign
-}
-
-/// A [`campaign`] spread over the processors.
-///
-/// # Panics
-/// As [`campaign`].
-pub fn parallel_campaign(seeds: Range<u64>) -> Campaign {
-    let parts = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let length = (seeds.end - seeds.start).div_ceil(parts);
-    applet();
-    let mut all = Campaign::default();
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..parts)
-            .map(|part| {
-                let first = seeds.start + part * length;
-                let last = (first + length).min(seeds.end);
-                scope.spawn(move || campaign(first..last))
-            })
-            .collect();
-        for thread in threads {
-            let part = thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            all.steps += part.steps;
-            all.rows.extend(part.rows);
-        }
-    });
-    all
+    (card, lockstep)
 }

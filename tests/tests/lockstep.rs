@@ -4,7 +4,9 @@ use applet_model::apdu::Command;
 use applet_model::config::Config;
 use applet_model::lockstep::Lockstep;
 use applet_model::{aid, commands};
-use ipae_tests::{factory_card, personalize, send};
+use host_bridge::campaign;
+use ipae_tests::{factory_card, installed, personalize, send};
+use std::sync::atomic::AtomicU64;
 
 #[test]
 fn loading_installing_and_personalizing() {
@@ -51,7 +53,9 @@ fn random_traces_take_every_row_on_the_cap() {
             .unwrap_or(default)
     };
     let (first, traces) = (number("IPAE_SEED", 0), number("IPAE_TRACES", 10_000));
-    let campaign = ipae_tests::parallel_campaign(first..first + traces);
+    let (card, lockstep) = installed();
+    let campaign = campaign::run(&card, &lockstep, first..first + traces, &AtomicU64::new(0))
+        .unwrap_or_else(|e| panic!("{e}"));
     let (taken, total) = (campaign.rows.len(), Lockstep::rows_total());
     println!(
         "{traces} traces, {} steps, {taken} of {total} rows",

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::lab::{Lab, Plan, choose, replay_dir};
 use super::output::Out;
-use super::test::Tried;
+use super::test::{Tried, campaign};
 use super::{figures, pki};
 use clap::Args;
 use host_bridge::scenario::ScenarioReport;
@@ -41,6 +41,9 @@ pub struct Run {
     /// Card definition: a name of `ipae card list`, or a file
     #[arg(long, value_name = "DEF", default_value = "virtual-lab")]
     card: String,
+    /// Random traces on the CAP in lock-step with the model, besides the scenarios
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    traces: u64,
     #[command(flatten)]
     pki: pki::Dir,
 }
@@ -90,6 +93,7 @@ impl Run {
             started,
             clock,
             figures,
+            campaign: campaign(&lab.cards, self.traces, out)?,
         };
         let to = replay_dir(&self.out);
         let replay = |record: &ScenarioReport| {

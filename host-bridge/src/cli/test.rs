@@ -4,7 +4,10 @@ use super::failure::{Failure, OrExit};
 use super::lab::{Eims, Lab, Plan, choose, count, replay_dir};
 use super::output::{Out, style};
 use super::{card, figures, pki};
+use applet_model::lockstep::Lockstep;
+use cards::card::VirtualCard;
 use clap::Args;
+use host_bridge::campaign::{self, Campaign};
 use host_bridge::exit;
 use host_bridge::personalize::Es10;
 use host_bridge::report::{
@@ -14,6 +17,7 @@ use host_bridge::scenario::{self, Outcome, SCENARIOS, ScenarioReport, Setup};
 use host_bridge::transport::pcsc::PcscLink;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 #[derive(Args)]
@@ -58,6 +62,9 @@ pub struct Test {
     /// Where the report goes
     #[arg(long, value_name = "DIR", required_unless_present = "list")]
     out: Option<PathBuf>,
+    /// Random traces on the CAP in lock-step with the model, besides the scenarios (virtual only)
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "reader")]
+    traces: u64,
 }
 
 /// All that a report is made of.
@@ -69,6 +76,21 @@ pub struct Tried {
     pub started: jiff::Timestamp,
     pub clock: Instant,
     pub figures: serde_json::Map<String, serde_json::Value>,
+    pub campaign: Campaign,
+}
+
+/// Runs random traces on a copy of the first card, in lock-step.
+pub fn campaign(cards: &[(u32, VirtualCard)], traces: u64, out: &Out) -> Result<Campaign, Failure> {
+    let Some((_, card)) = cards.first().filter(|_| traces > 0) else {
+        return Ok(Campaign::default());
+    };
+    let mut card = card.clone();
+    let mut lockstep = Lockstep::new();
+    lockstep
+        .follow(&card.take_trace())
+        .or_exit(exit::LOCKSTEP)?;
+    out.note(format!("{traces} random traces in lock-step"));
+    campaign::run(&card, &lockstep, 0..traces, &AtomicU64::new(0)).or_exit(exit::LOCKSTEP)
 }
 
 impl Tried {
@@ -79,7 +101,7 @@ impl Tried {
         replay: impl Fn(&ScenarioReport) -> String,
         out: &Out,
     ) -> Result<(), Failure> {
-        let (mut rows, mut steps) = (BTreeSet::new(), 0);
+        let (mut rows, mut steps) = (self.campaign.rows, self.campaign.steps);
         for record in &self.records {
             rows.extend(&record.rows);
             steps += record.lockstep_steps;
@@ -96,7 +118,7 @@ impl Tried {
             personalized: self.rows.iter().filter(|row| row.error.is_empty()).count(),
             card_list: self.rows,
             scenarios: Scenarios::of(self.records, replay),
-            lockstep: LockstepCoverage::of(&rows, steps, 0),
+            lockstep: LockstepCoverage::of(&rows, steps, self.campaign.traces),
             figures: self.figures,
         };
         let written = write_all(&report, dir).or_exit(exit::OUTPUT)?;
@@ -191,6 +213,7 @@ impl Test {
             started,
             clock,
             figures,
+            campaign: campaign(&lab.cards, self.traces, out)?,
         };
         let first = self.first;
         tried.finish(
@@ -245,6 +268,7 @@ impl Test {
             started,
             clock,
             figures: serde_json::Map::new(),
+            campaign: Campaign::default(),
         })
     }
 }
