@@ -15,7 +15,6 @@ use host_bridge::report::{
 };
 use host_bridge::scenario::{self, Outcome, SCENARIOS, ScenarioReport, Setup};
 use host_bridge::transport::pcsc::PcscLink;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
