@@ -179,6 +179,13 @@ mod tests {
                 found: 36
             })
         );
+        // The EID of osmocom/pysim's SCP03 vectors.
+        assert_eq!(
+            Eid::with_check_digits("898821199000000000000000000000")
+                .unwrap()
+                .to_string(),
+            "89882119900000000000000000000005"
+        );
         assert_eq!("8904".parse::<Eid>(), Err(EidError::Length(4)));
         assert_eq!(
             "8904903212345123451234567890123A".parse::<Eid>(),

@@ -1,17 +1,4 @@
-//! Check digits of EIDs and ICCIDs.
-
-/// The EID whose first 30 digits are these, with its check digits (SGP.29 3.2, ISO/IEC 7064: the
-/// number is 1 modulo 97). `None` unless they are 30 decimal digits.
-pub fn eid_with_check_digits(first: &str) -> Option<String> {
-    if first.len() != 30 || !first.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let rest = first
-        .bytes()
-        .chain(*b"00")
-        .fold(0u32, |rest, b| (rest * 10 + u32::from(b - b'0')) % 97);
-    Some(format!("{first}{:02}", 98 - rest))
-}
+//! Check digits of ICCIDs.
 
 /// True if the last digit is the Luhn check digit of those before it (ITU-T E.118).
 pub fn iccid_check_digit_fits(digits: &str) -> bool {
@@ -48,10 +35,6 @@ mod tests {
 
     #[test]
     fn published_numbers_check() {
-        // The EID of osmocom/pysim's SCP03 vectors.
-        let eid = "89882119900000000000000000000005";
-        assert_eq!(eid_with_check_digits(&eid[..30]).as_deref(), Some(eid));
-        assert_eq!(eid_with_check_digits("1"), None);
         // ICCIDs of public SIM dumps (osmocom/pysim tests/card_sanitizer).
         assert!(iccid_check_digit_fits("89445310150011013678"));
         assert!(iccid_check_digit_fits("8988211000000467343"));

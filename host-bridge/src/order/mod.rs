@@ -15,7 +15,7 @@ mod sample;
 mod table;
 
 pub use columns::{COLUMNS, Column};
-pub use digits::{eid_with_check_digits, iccid_check_digit_fits, iccid_with_check_digit};
+pub use digits::{iccid_check_digit_fits, iccid_with_check_digit};
 pub use error::{OrderError, OrderFault};
 pub use keys::{KeySet, KeyStore};
 pub(crate) use row::point_of;

@@ -1,6 +1,6 @@
 //! An order to start from.
 
-use super::digits::eid_with_check_digits;
+use cards::euicc::Eid;
 
 /// What a sample order is to hold.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ pub fn sample(options: &SampleOptions) -> String {
     for i in 0..options.count {
         let number = u64::from(options.first) + u64::from(i);
         let first = format!("{EID_PREFIX}{number:022}");
-        let Some(eid) = eid_with_check_digits(&first) else {
+        let Ok(eid) = Eid::with_check_digits(&first) else {
             break;
         };
         out.push_str(&format!(

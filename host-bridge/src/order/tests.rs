@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::exit::{self, ExitCode};
+use cards::euicc::Eid;
 use proptest::prelude::*;
 
 /// The point of RFC 6979 A.2.5's P-256 key.
@@ -50,7 +51,7 @@ fn a_sample_is_a_sound_order() {
 
 #[test]
 fn every_fault_is_listed_with_line_and_column() {
-    let eid = |n: u32| eid_with_check_digits(&format!("89049032{n:022}")).unwrap();
+    let eid = |n: u32| Eid::with_check_digits(&format!("89049032{n:022}")).unwrap();
     let text = format!(
         "eid,iccids,key_set,eim_id,eim_fqdn,eim_public_key,poll_minutes\n\
          {},,test,e,e.example,{POINT},60\n\
@@ -111,7 +112,7 @@ fn key_lengths_are_checked_and_keys_stay_out_of_messages() {
     let row = |enc: &str| {
         format!(
             "eid,key_enc,key_mac,key_dek,eim_id,eim_fqdn,eim_public_key\n{},{enc},{},{},e,e.example,{POINT}\n",
-            eid_with_check_digits(&format!("89049032{:022}", 7)).unwrap(),
+            Eid::with_check_digits(&format!("89049032{:022}", 7)).unwrap(),
             "AB".repeat(16),
             "CD".repeat(16),
         )

@@ -104,27 +104,34 @@ pub fn choose(available: &[String], wanted: &str) -> Result<usize, LinkError> {
     }
 }
 
+/// The one reader that is meant: its name as the service knows it and as text.
+fn find(context: &Context, wanted: &str) -> Result<(CString, String), LinkError> {
+    let names = names(context)?;
+    let readable: Vec<String> = names
+        .iter()
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    let i = choose(&readable, wanted)?;
+    names
+        .into_iter()
+        .zip(readable)
+        .nth(i)
+        .ok_or(LinkError::NoReader)
+}
+
 /// Waits until the card in a reader was taken out and another put in.
 ///
 /// # Errors
 /// [`LinkError`]: no service, no such reader.
 pub fn wait_for_change(wanted: &str) -> Result<(), LinkError> {
     let context = context()?;
-    let names = names(&context)?;
-    let readable: Vec<String> = names
-        .iter()
-        .map(|name| name.to_string_lossy().into_owned())
-        .collect();
-    let i = choose(&readable, wanted)?;
-    let (Some(name), Some(reader)) = (names.get(i), readable.get(i)) else {
-        return Err(LinkError::NoReader);
-    };
+    let (name, reader) = find(&context, wanted)?;
     for awaited in [State::EMPTY, State::PRESENT] {
         let mut states = [ReaderState::new(name.clone(), State::UNAWARE)];
         loop {
             context
                 .get_status_change(None, &mut states)
-                .map_err(|e| error(reader, e))?;
+                .map_err(|e| error(&reader, e))?;
             let [state] = &mut states;
             if state.event_state().contains(awaited) && !state.event_state().contains(State::MUTE) {
                 break;
@@ -142,21 +149,13 @@ impl PcscLink {
     /// [`LinkError`]: a kind of its own for no service, no reader, busy reader, no card, mute card.
     pub fn open(wanted: &str) -> Result<Self, LinkError> {
         let context = context()?;
-        let names = names(&context)?;
-        let readable: Vec<String> = names
-            .iter()
-            .map(|name| name.to_string_lossy().into_owned())
-            .collect();
-        let i = choose(&readable, wanted)?;
-        let (Some(name), Some(reader)) = (names.get(i), readable.get(i)) else {
-            return Err(LinkError::NoReader);
-        };
+        let (name, reader) = find(&context, wanted)?;
         let card = context
-            .connect(name, ShareMode::Exclusive, Protocols::ANY)
-            .map_err(|e| error(reader, e))?;
+            .connect(&name, ShareMode::Exclusive, Protocols::ANY)
+            .map_err(|e| error(&reader, e))?;
         let mut link = PcscLink {
             card,
-            reader: reader.clone(),
+            reader,
             atr: Vec::new(),
             protocol: None,
             _context: context,
