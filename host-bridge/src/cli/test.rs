@@ -44,6 +44,10 @@ pub struct Test {
     /// On the card in this PC/SC reader, personalized before
     #[arg(long, value_name = "NAME")]
     reader: Option<String>,
+    /// Counter of the last package that the card in the reader took from the lab's eIM; no card tells
+    /// it, each run says it at its end
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "reader")]
+    counter: u64,
     /// A scenario's name; several are possible, all without it
     #[arg(long = "scenario", value_name = "NAME")]
     scenarios: Vec<String>,
@@ -240,17 +244,24 @@ impl Test {
             eid
         };
         let mut records = Vec::new();
+        let mut counter = self.counter;
         for scenario in chosen {
             out.note(format!("{} on {eid} in {reader}", scenario.name));
-            let setup = Setup::of_reader(
+            let mut setup = Setup::of_reader(
                 Box::new(PcscLink::open(reader)?),
                 eid.clone(),
                 eims.definition.clone(),
                 eims.identity.clone(),
                 eims.second.clone(),
             );
-            records.push(scenario::run(scenario, setup));
+            setup.counter = counter;
+            let record = scenario::run(scenario, setup);
+            counter = counter.max(record.counter);
+            records.push(record);
         }
+        out.note(format!(
+            "the next run on this card goes on with --counter {counter}"
+        ));
         let mut rows = vec![CardRow {
             eid,
             state: "given".to_owned(),

@@ -24,6 +24,7 @@ fn report() -> Report {
         name: "disable",
         title: "a title with <tags> & \"quotes\"",
         eid: "89049032000000000000000000000163".to_owned(),
+        counter: 0,
         outcome: Outcome::Failed,
         failure: Some("expected <a>, found \u{1}b".to_owned()),
         real_ms: 1234,

@@ -71,6 +71,9 @@ pub struct Setup {
     pub second: EimIdentity,
     /// The model as it stands beside the card; none for a reader.
     pub lockstep: Option<Lockstep>,
+    /// The counter of the last package that the card took from its eIM. No card tells it; whoever
+    /// runs several scenarios on one card carries [`ScenarioReport::counter`] on.
+    pub counter: u64,
 }
 
 impl Setup {
@@ -95,6 +98,7 @@ impl Setup {
             identity,
             second,
             lockstep: Some(lockstep),
+            counter: 0,
         })
     }
 
@@ -113,6 +117,7 @@ impl Setup {
             identity,
             second,
             lockstep: None,
+            counter: 0,
         }
     }
 
@@ -207,6 +212,7 @@ impl Bench {
             identity,
             second,
             lockstep,
+            counter,
         } = setup;
         let eid: Eid = eid
             .parse()
@@ -215,15 +221,16 @@ impl Bench {
             .reset()
             .map_err(|e| Failure::Message(e.to_string()))?;
         let certificates = certificates(&mut subject, &definition)?;
-        let registration = Registration {
+        let mut registration = Registration {
             certificates: Some(certificates),
             association_token: None,
             counter: None,
         };
         let open = |identity| Eim::open(&Storage::Memory, identity, EimOptions::default());
         let (eim, second) = (open(identity)?, open(second)?);
-        eim.register(&eid, &registration)?;
         second.register(&eid, &registration)?;
+        registration.counter = Some(counter);
+        eim.register(&eid, &registration)?;
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let servers = [Some(eim.serve(any_port)?), Some(second.serve(any_port)?)];
         let mut network = Network::default();
@@ -614,6 +621,13 @@ impl Bench {
         if let (Some(step), true) = (steps.last_mut(), failure.is_some()) {
             step.failed = true;
         }
+        let eid = self.eid.to_string();
+        let devices = self.eim.devices().unwrap_or_default();
+        let counter = devices
+            .iter()
+            .filter(|d| d.eid == eid)
+            .map(|d| d.counter)
+            .max();
         let mut esipa = self.eim.take_log();
         esipa.extend(self.second.take_log());
         for server in &mut self.servers {
@@ -624,7 +638,8 @@ impl Bench {
         ScenarioReport {
             name: scenario.name,
             title: scenario.title,
-            eid: self.eid.to_string(),
+            eid,
+            counter: counter.unwrap_or_default(),
             outcome: if failure.is_some() {
                 Outcome::Failed
             } else {

@@ -113,6 +113,8 @@ pub struct ScenarioReport {
     pub title: &'static str,
     /// EID of the card.
     pub eid: String,
+    /// Counter of the last package that the eIM signed for the card.
+    pub counter: u64,
     /// What became of it.
     pub outcome: Outcome,
     /// Why it failed or was skipped.
@@ -144,6 +146,7 @@ fn blank(scenario: &Scenario, eid: String, outcome: Outcome, failure: String) ->
         name: scenario.name,
         title: scenario.title,
         eid,
+        counter: 0,
         outcome,
         failure: Some(failure),
         real_ms: 0,
