@@ -101,7 +101,7 @@ pub enum PersonalizeError {
     },
     /// A package of that AID is on the card that these runs did not load.
     #[error(
-        "package {0} is on the card already, and not loaded by this order; it is not touched without --replace (which deletes it)"
+        "package {0} is on the card already, and not loaded by this order; it is not touched without --replace-foreign (which deletes it)"
     )]
     ForeignPackage(String),
     /// An answer that can't be read.

@@ -208,6 +208,10 @@ impl CardLink for PcscLink {
                 Error::NotTransacted | Error::CommError => LinkError::Removed(self.reader.clone()),
                 e => error(&self.reader, e),
             })?;
+        if answer.is_empty() {
+            // Some drivers say this of a card that is pulled at work (vsmartcard's).
+            return Err(LinkError::Removed(self.reader.clone()));
+        }
         Response::parse(answer).ok_or_else(|| LinkError::ShortAnswer {
             name: self.name(),
             command: hex::encode_upper([command.cla, command.ins, command.p1, command.p2]),
