@@ -1,6 +1,5 @@
 //! Whole runs on virtual cards with the real applet, undisturbed and stopped everywhere.
 
-mod pcsc;
 mod refused;
 mod resumed;
 

@@ -1,0 +1,8 @@
+//! The `ipae` binary as its users meet it: help, bad input, being killed, cards behind a real PC/SC
+//! stack.
+
+mod bad_input;
+mod help;
+mod killed;
+mod pcsc;
+mod support;
