@@ -12,6 +12,7 @@ pub mod commands;
 pub mod config;
 pub mod lockstep;
 pub mod machine;
+pub mod readout;
 pub mod sgp;
 pub mod status;
 pub mod tlv;
