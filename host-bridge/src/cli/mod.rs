@@ -7,6 +7,7 @@
 mod build;
 mod cap;
 mod card;
+mod device;
 mod eim;
 mod failure;
 mod figures;
@@ -101,6 +102,8 @@ enum Command {
     /// The lab eIM: serve, enqueue, look at results
     #[command(subcommand)]
     Eim(eim::EimCommand),
+    /// Put a card into a device that polls its eIM in virtual time
+    Device(device::Device),
     /// Virtual cards for pcscd
     #[command(subcommand)]
     Vcard(vcard::Vcard),
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Order(command) => command.run(&out),
         Command::Personalize(command) => command.run(&out),
         Command::Eim(command) => command.run(&out),
+        Command::Device(command) => command.run(&out),
         Command::Vcard(command) => command.run(&out),
         Command::Script(command) => command.run(&out),
         Command::Pki(command) => command.run(&out),
