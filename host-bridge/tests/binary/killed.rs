@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-const CARDS: u32 = 6;
+const CARDS: u32 = 12;
 
 /// Names and contents of a folder's files; a half written one counts as none.
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -73,7 +73,7 @@ fn killed_at_many_moments_every_card_once() {
             );
         }
     }
-    assert!(killed >= 5, "{killed}");
+    assert!(killed >= 3, "{killed}");
     let mut last = bench.personalize();
     let outcome = Run::of(last.arg("--json")).good().json();
     assert_eq!(
