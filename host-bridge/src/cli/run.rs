@@ -3,8 +3,8 @@
 use super::failure::Failure;
 use super::lab::{Lab, Plan, choose, replay_dir};
 use super::output::Out;
-use super::test::{Tried, campaign};
-use super::{figures, pki};
+use super::pki;
+use super::test::Tried;
 use clap::Args;
 use host_bridge::scenario::ScenarioReport;
 use std::path::PathBuf;
@@ -76,25 +76,13 @@ impl Run {
             jobs.len()
         ));
         let records = lab.scenarios(&jobs, out);
-        let figures = figures::of(&lab, &records, &self.out);
         let numbers: Vec<(String, u32)> = lab
             .cards
             .iter()
             .map(|(number, card)| (card.euicc().eid().to_string(), *number))
             .collect();
-        let tried = Tried {
-            seed: self.seed,
-            card: format!(
-                "{} {}",
-                lab.eims.definition.eum, lab.eims.definition.product
-            ),
-            rows: lab.rows,
-            records,
-            started,
-            clock,
-            figures,
-            campaign: campaign(&lab.cards, self.traces, out)?,
-        };
+        let began = (started, clock);
+        let tried = Tried::in_lab(lab, records, &self.out, self.seed, self.traces, began, out)?;
         let to = replay_dir(&self.out);
         let replay = |record: &ScenarioReport| {
             let number = numbers.iter().find(|(eid, _)| *eid == record.eid);

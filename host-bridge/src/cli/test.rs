@@ -83,7 +83,7 @@ pub struct Tried {
 }
 
 /// Runs random traces on a copy of the first card, in lock-step.
-pub fn campaign(cards: &[(u32, VirtualCard)], traces: u64, out: &Out) -> Result<Campaign, Failure> {
+fn campaign(cards: &[(u32, VirtualCard)], traces: u64, out: &Out) -> Result<Campaign, Failure> {
     let Some((_, card)) = cards.first().filter(|_| traces > 0) else {
         return Ok(Campaign::default());
     };
@@ -97,6 +97,29 @@ pub fn campaign(cards: &[(u32, VirtualCard)], traces: u64, out: &Out) -> Result<
 }
 
 impl Tried {
+    /// What scenarios on a lab's virtual cards came to, with as many random traces on the first card.
+    pub fn in_lab(
+        lab: Lab,
+        records: Vec<ScenarioReport>,
+        dir: &Path,
+        seed: u64,
+        traces: u64,
+        (started, clock): (jiff::Timestamp, Instant),
+        out: &Out,
+    ) -> Result<Tried, Failure> {
+        let definition = &lab.eims.definition;
+        Ok(Tried {
+            seed,
+            card: format!("{} {}", definition.eum, definition.product),
+            figures: figures::of(&lab, &records, dir),
+            campaign: campaign(&lab.cards, traces, out)?,
+            rows: lab.rows,
+            records,
+            started,
+            clock,
+        })
+    }
+
     /// Writes the report, prints the summary, fails if a scenario failed.
     pub fn finish(
         self,
@@ -204,20 +227,8 @@ impl Test {
         let mut lab = Lab::make(plan, out)?;
         let jobs: Vec<_> = chosen.into_iter().map(|scenario| (0, scenario)).collect();
         let records = lab.scenarios(&jobs, out);
-        let figures = figures::of(&lab, &records, &dir);
-        let tried = Tried {
-            seed: self.seed,
-            card: format!(
-                "{} {}",
-                lab.eims.definition.eum, lab.eims.definition.product
-            ),
-            rows: lab.rows,
-            records,
-            started,
-            clock,
-            figures,
-            campaign: campaign(&lab.cards, self.traces, out)?,
-        };
+        let began = (started, clock);
+        let tried = Tried::in_lab(lab, records, &dir, self.seed, self.traces, began, out)?;
         let first = self.first;
         tried.finish(
             &dir,
