@@ -1,0 +1,50 @@
+//! `ipae cap`: CAP files, one file a command.
+
+mod info;
+mod list;
+mod verify;
+
+use super::failure::Failure;
+use super::output::{Out, read_file};
+use applet_gen::cap::Cap;
+use clap::{Args, Subcommand};
+use host_bridge::exit;
+use std::path::PathBuf;
+
+#[derive(Subcommand)]
+pub enum CapCommand {
+    /// Show a CAP file's figures: sizes by component, AIDs, imports, hash
+    Info(info::Info),
+    /// Verify a CAP file: structure, references between components, code, imports
+    Verify(verify::Verify),
+    /// List a CAP file's content and code with the names of what it calls
+    List(list::List),
+}
+
+/// The CAP file that a command is about.
+#[derive(Args)]
+struct File {
+    /// The CAP file (a JAR with the components)
+    #[arg(value_name = "FILE.cap")]
+    file: PathBuf,
+}
+
+impl File {
+    fn read(&self) -> Result<Cap, Failure> {
+        let bytes = read_file(&self.file, exit::CAP)?;
+        Cap::from_jar(&bytes).map_err(|error| {
+            Failure::new(exit::CAP, format!("{}: {error}", self.file.display()))
+                .next("get the file anew, or make it with `ipae build`")
+        })
+    }
+}
+
+impl CapCommand {
+    pub fn run(self, out: &Out) -> Result<(), Failure> {
+        match self {
+            CapCommand::Info(command) => command.run(out),
+            CapCommand::Verify(command) => command.run(out),
+            CapCommand::List(command) => command.run(out),
+        }
+    }
+}
