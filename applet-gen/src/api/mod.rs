@@ -37,6 +37,14 @@ const TABLES: &[(&str, &str)] = &[
         "javacardx.apdu.api",
         include_str!("../../api/javacardx.apdu.api"),
     ),
+    (
+        "javacardx.framework.util.api",
+        include_str!("../../api/javacardx.framework.util.api"),
+    ),
+    (
+        "javacardx.security.api",
+        include_str!("../../api/javacardx.security.api"),
+    ),
     ("uicc.access.api", include_str!("../../api/uicc.access.api")),
     ("uicc.system.api", include_str!("../../api/uicc.system.api")),
     (
@@ -50,13 +58,13 @@ const TABLES: &[(&str, &str)] = &[
     ("ipae.es10.api", include_str!("../../api/ipae.es10.api")),
 ];
 
-/// Every package of the tables, java.lang first.
+/// The packages of every table, each in all its versions, oldest first.
 ///
 /// # Panics
 /// If a table that is compiled into this crate is broken, which its tests rule out.
-pub fn packages() -> &'static [ApiPackage] {
-    static PACKAGES: OnceLock<Vec<ApiPackage>> = OnceLock::new();
-    PACKAGES.get_or_init(|| {
+fn tables() -> &'static [Vec<ApiPackage>] {
+    static VERSIONS: OnceLock<Vec<Vec<ApiPackage>>> = OnceLock::new();
+    VERSIONS.get_or_init(|| {
         TABLES
             .iter()
             .map(|(file, text)| parse(file, text).unwrap_or_else(|error| panic!("{error}")))
@@ -64,12 +72,33 @@ pub fn packages() -> &'static [ApiPackage] {
     })
 }
 
-/// The package with this AID.
+/// Every package of the tables, java.lang first, in its oldest version there: what an applet links to
+/// that has to run on any card (Java Card 3.0.4).
+pub fn packages() -> &'static [ApiPackage] {
+    static OLDEST: OnceLock<Vec<ApiPackage>> = OnceLock::new();
+    OLDEST.get_or_init(|| tables().iter().filter_map(|v| v.first()).cloned().collect())
+}
+
+/// Every package of the tables, java.lang first, in its newest version there.
+pub fn newest() -> &'static [ApiPackage] {
+    static NEWEST: OnceLock<Vec<ApiPackage>> = OnceLock::new();
+    NEWEST.get_or_init(|| tables().iter().filter_map(|v| v.last()).cloned().collect())
+}
+
+/// All versions of the package with this AID, oldest first; empty if no table has it.
+pub fn versions(aid: &[u8]) -> &'static [ApiPackage] {
+    let found = tables()
+        .iter()
+        .find(|versions| versions.iter().any(|package| package.aid == aid));
+    found.map_or(&[], Vec::as_slice)
+}
+
+/// The package with this AID, as [`packages`] has it.
 pub fn find_by_aid(aid: &[u8]) -> Option<&'static ApiPackage> {
     packages().iter().find(|package| package.aid == aid)
 }
 
-/// The package with this name, with slashes (`javacard/framework`) or dots.
+/// The package with this name, with slashes (`javacard/framework`) or dots, as [`packages`] has it.
 pub fn find_by_name(name: &str) -> Option<&'static ApiPackage> {
     let name = name.replace('.', "/");
     packages().iter().find(|package| package.name == name)

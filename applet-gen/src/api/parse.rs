@@ -2,13 +2,18 @@
 //!
 //! ```text
 //! # a comment
-//! package javacard.framework 1.5 A0000000620101
+//! package javacard.framework 1.5, 1.6 A0000000620101
 //!
 //! 3: public abstract class Applet extends Object
 //!     -: public static final short SOME_CONSTANT = 0x6A80
 //!     1: public static void install(byte[], short, byte)
 //!     7: public abstract void process(APDU)
+//!
+//! 19: public interface OwnerPINx extends PIN since 1.6
 //! ```
+//!
+//! The package's versions stand in its line, oldest first; what came after the first one says since when
+//! (a class for its members too). A version of a package has all of the one before it (JCVM 4.5).
 //!
 //! A declaration is Java's without names of parameters, after its token; a compile-time constant
 //! has no token (`-`). Hexadecimal values have the width of their type (`0x9000` is a negative
@@ -38,8 +43,9 @@ pub struct ApiError {
 /// Expected and found.
 type Wrong = (&'static str, String);
 
-/// Reads one table; `file` names it in errors.
-pub fn parse(file: &str, text: &str) -> Result<ApiPackage, ApiError> {
+/// Reads one table: the package in each of its versions, oldest first, at least one. `file` names the
+/// table in errors.
+pub fn parse(file: &str, text: &str) -> Result<Vec<ApiPackage>, ApiError> {
     let lines = || {
         text.lines()
             .enumerate()
@@ -56,23 +62,38 @@ pub fn parse(file: &str, text: &str) -> Result<ApiPackage, ApiError> {
     let (number, first) = content
         .next()
         .ok_or_else(|| at(1, ("package NAME MAJOR.MINOR AID", String::new())))?;
-    let mut package = package_line(first).map_err(|wrong| at(number, wrong))?;
+    let mut versions = package_line(first).map_err(|wrong| at(number, wrong))?;
     let names = Names {
-        package: package.name.clone(),
+        package: versions
+            .first()
+            .map_or_else(String::new, |p| p.name.clone()),
         classes: lines().filter_map(|(_, line)| class_name(line)).collect(),
     };
+    let numbers: Vec<(u8, u8)> = versions.iter().map(|p| (p.major, p.minor)).collect();
+    // The version from which on the class above has been there.
+    let mut class_since = None;
     for (number, line) in content {
-        let read = if line.starts_with(' ') {
-            match package.classes.last_mut() {
-                Some(class) => member_line(class, &names, line),
-                None => Err(("a class before its members", line.to_owned())),
+        let (line, since) = since(line, &numbers).map_err(|wrong| at(number, wrong))?;
+        let member = line.starts_with(' ');
+        let first = match class_since {
+            Some(class_since) if member => since.max(class_since),
+            None if member => {
+                return Err(at(number, ("a class before its members", line.to_owned())));
             }
-        } else {
-            class_line(&names, line).map(|class| package.classes.push(class))
+            _ => since,
         };
-        read.map_err(|wrong| at(number, wrong))?;
+        if !member {
+            class_since = Some(since);
+        }
+        for package in versions.iter_mut().skip(first) {
+            let read = match package.classes.last_mut() {
+                Some(class) if member => member_line(class, &names, line),
+                _ => class_line(&names, line).map(|class| package.classes.push(class)),
+            };
+            read.map_err(|wrong| at(number, wrong))?;
+        }
     }
-    Ok(package)
+    Ok(versions)
 }
 
 struct Names {
@@ -86,7 +107,7 @@ impl Names {
         let valid = !name.is_empty()
             && name
                 .chars()
-                .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+                .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '$'));
         if !valid {
             return Err(("the name of a class", name.to_owned()));
         }
@@ -115,24 +136,58 @@ impl Names {
     }
 }
 
-fn package_line(line: &str) -> Result<ApiPackage, Wrong> {
-    let wrong = || ("package NAME MAJOR.MINOR AID", line.to_owned());
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let ["package", name, version, aid] = words.as_slice() else {
+/// The package in each of its versions, without classes.
+fn package_line(line: &str) -> Result<Vec<ApiPackage>, Wrong> {
+    let wrong = || {
+        (
+            "package NAME MAJOR.MINOR[, MAJOR.MINOR…] AID",
+            line.to_owned(),
+        )
+    };
+    let spaced = line.replace(',', " ");
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    let ["package", name, versions @ .., aid] = words.as_slice() else {
         return Err(wrong());
     };
-    let (major, minor) = version.split_once('.').ok_or_else(wrong)?;
     let aid = hex::decode(aid).map_err(|_| wrong())?;
     if !(5..=16).contains(&aid.len()) {
         return Err(("an AID of 5 to 16 bytes", line.to_owned()));
     }
-    Ok(ApiPackage {
+    let numbers: Vec<(u8, u8)> = versions
+        .iter()
+        .map(|text| version(text).ok_or_else(wrong))
+        .collect::<Result<_, _>>()?;
+    let rising = numbers.is_sorted_by(|a, b| a.0 == b.0 && a.1 < b.1);
+    if numbers.is_empty() || !rising {
+        return Err((
+            "versions of one major number, oldest first",
+            line.to_owned(),
+        ));
+    }
+    let package = |(major, minor)| ApiPackage {
         name: name.replace('.', "/"),
-        aid,
-        major: major.parse().map_err(|_| wrong())?,
-        minor: minor.parse().map_err(|_| wrong())?,
+        aid: aid.clone(),
+        major,
+        minor,
         classes: Vec::new(),
-    })
+    };
+    Ok(numbers.into_iter().map(package).collect())
+}
+
+fn version(text: &str) -> Option<(u8, u8)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// A line without its `since`, and the index of the version that it names (else the first).
+fn since<'a>(line: &'a str, versions: &[(u8, u8)]) -> Result<(&'a str, usize), Wrong> {
+    let Some((line, text)) = line.rsplit_once(" since ") else {
+        return Ok((line, 0));
+    };
+    let wrong = || ("since one of the package's versions", text.to_owned());
+    let number = version(text).ok_or_else(wrong)?;
+    let index = versions.iter().position(|version| *version == number);
+    Ok((line, index.ok_or_else(wrong)?))
 }
 
 /// The simple name of the class that a line declares, if it declares one.

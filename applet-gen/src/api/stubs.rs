@@ -28,7 +28,12 @@ pub fn write_sources_of(packages: &[ApiPackage], dir: &Path) -> Result<Vec<PathB
         .iter()
         .filter(|package| package.name != "java/lang")
     {
-        for class in &package.classes {
+        // A nested class stands in its outer class's source.
+        let outer = package
+            .classes
+            .iter()
+            .filter(|class| !class.name.contains('$'));
+        for class in outer {
             let path = dir.join(SOURCES).join(format!("{}.java", class.name));
             let file = |source| JavacError::File {
                 path: path.clone(),
@@ -73,6 +78,12 @@ pub fn source(all: &[ApiPackage], package: &ApiPackage, class: &ApiClass) -> Str
         package.minor
     );
     let _ = writeln!(text, "package {};\n", dotted(&package.name));
+    body(all, package, class, &mut text);
+    text
+}
+
+/// The declaration of a class, its members and the classes nested in it.
+fn body(all: &[ApiPackage], package: &ApiPackage, class: &ApiClass, text: &mut String) {
     text.push_str(&head(class));
     text.push_str(" {\n");
     for field in &class.fields {
@@ -82,27 +93,41 @@ pub fn source(all: &[ApiPackage], package: &ApiPackage, class: &ApiClass) -> Str
     if !constructed && !class.is_interface() {
         // Without it, javac would add a public one.
         let body = super_call(all, class);
-        let _ = writeln!(text, "    private {}() {{{body}}}", class.simple_name());
+        let _ = writeln!(text, "    private {}() {{{body}}}", class_name(class));
     }
     for method in &class.methods {
         let _ = writeln!(text, "    {}", method_source(all, class, method));
     }
+    let prefix = format!("{}$", class.name);
+    for nested in package
+        .classes
+        .iter()
+        .filter(|c| c.name.starts_with(&prefix))
+    {
+        text.push_str("    static ");
+        body(all, package, nested, text);
+    }
     text.push_str("}\n");
-    text
+}
+
+/// The name that a class is declared by: without package and outer class.
+fn class_name(class: &ApiClass) -> &str {
+    let name = class.simple_name();
+    name.rsplit('$').next().unwrap_or(name)
 }
 
 fn head(class: &ApiClass) -> String {
     let interfaces: Vec<String> = class.interfaces.iter().map(|name| dotted(name)).collect();
     let interfaces = interfaces.join(", ");
     if class.is_interface() {
-        let mut head = format!("public interface {}", class.simple_name());
+        let mut head = format!("public interface {}", class_name(class));
         if !interfaces.is_empty() {
             let _ = write!(head, " extends {interfaces}");
         }
         return head;
     }
     let mut head = modifiers(class.flags);
-    let _ = write!(head, "class {}", class.simple_name());
+    let _ = write!(head, "class {}", class_name(class));
     if let Some(parent) = &class.super_name {
         let _ = write!(head, " extends {}", dotted(parent));
     }
@@ -146,7 +171,7 @@ fn method_source(all: &[ApiPackage], class: &ApiClass, method: &ApiMethod) -> St
         modifiers(method.flags)
     };
     if method.is_constructor() {
-        text.push_str(class.simple_name());
+        text.push_str(class_name(class));
     } else {
         let _ = write!(text, "{} {}", java_type(result), method.name);
     }
@@ -284,6 +309,25 @@ public class Sample extends Applet implements ToolkitInterface, ToolkitConstants
             (vec!["[B", "S", "[[Ljava/lang/Object;", "Z"], "La/B;")
         );
         assert_eq!(java_type("[[La/b/C;"), "a.b.C[][]");
+    }
+
+    #[test]
+    fn newer_versions_compile_too_with_their_nested_classes() {
+        let javac = Javac::locate().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let newest = crate::api::newest();
+        let stubs = compile_packages(newest, &[], &folder.path().join("stubs"), &javac).unwrap();
+        let source = folder.path().join("Shot.java");
+        let text = "class Shot { void f(byte[] b) {
+            javacard.security.MessageDigest.OneShot d = javacard.security.MessageDigest.OneShot.open((byte) 4);
+            d.doFinal(b, (short) 0, (short) 1, b, (short) 0); d.close(); } }";
+        std::fs::write(&source, text).unwrap();
+        let out = folder.path().join("out");
+        javac
+            .compile(&[source], std::slice::from_ref(&stubs), &out)
+            .unwrap();
+        let class = std::fs::read(out.join("Shot.class")).unwrap();
+        assert!(String::from_utf8_lossy(&class).contains("MessageDigest$OneShot"));
     }
 
     #[test]

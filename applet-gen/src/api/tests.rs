@@ -20,7 +20,7 @@ fn packages_are_found_by_aid_and_name() {
 
 #[test]
 fn every_class_that_a_table_names_is_in_a_table() {
-    for package in packages() {
+    for package in newest() {
         for class in &package.classes {
             let described = class
                 .methods
@@ -32,7 +32,7 @@ fn every_class_that_a_table_names_is_in_a_table() {
             let named = class.interfaces.iter().chain(&class.super_name);
             for name in named.map(String::as_str).chain(described) {
                 // HandlerBuilder names uicc.toolkit, and so on: all are ours.
-                assert!(find_class(packages(), name).is_some(), "{name}");
+                assert!(find_class(newest(), name).is_some(), "{name}");
             }
         }
     }
@@ -80,6 +80,51 @@ fn errors_name_the_line() {
             .contains("a value within its type")
     );
     assert!(parse("t.api", "").is_err());
+    assert!(read("0: public class A since 1.1").contains("since one of the package's versions"));
+    for versions in ["1.1, 1.0", "1.0, 2.0", "1.0, 1.0", ""] {
+        let text = format!("package a.b {versions} F000000001\n");
+        assert!(parse("t.api", &text).is_err(), "{versions}");
+    }
+}
+
+#[test]
+fn a_version_has_what_came_before_it() {
+    let text = "package a.b 1.0, 1.2 F000000001
+
+0: public class A
+    1: public void f()
+    2: public void g() since 1.2
+
+1: public class B since 1.2
+    1: public void f()
+";
+    let parsed = parse("t.api", text).unwrap();
+    let [old, new] = parsed.as_slice() else {
+        panic!("{parsed:?}");
+    };
+    assert_eq!(
+        (old.minor, old.classes.len(), old.classes[0].methods.len()),
+        (0, 1, 1)
+    );
+    assert_eq!(
+        (new.minor, new.classes.len(), new.classes[0].methods.len()),
+        (2, 2, 2)
+    );
+    for package in packages() {
+        let all = versions(&package.aid);
+        assert_eq!(all.first(), Some(package));
+        for pair in all.windows(2) {
+            for class in &pair[0].classes {
+                let later = pair[1].class_named(&class.name).unwrap();
+                assert!(
+                    class
+                        .methods
+                        .iter()
+                        .all(|method| later.methods.contains(method))
+                );
+            }
+        }
+    }
 }
 
 /// Where the published packages' token listings are: `$IPAE_REFERENCE`, else
@@ -135,7 +180,7 @@ fn words(access: u16, interface: bool) -> String {
 }
 
 /// The same lines out of our table.
-fn ours(package: &ApiPackage) -> BTreeSet<String> {
+fn ours(package: &ApiPackage, packages: &[ApiPackage]) -> BTreeSet<String> {
     let aid = hex::encode_upper(&package.aid);
     let mut items = BTreeSet::from([format!(
         "package {} {}.{} aid {aid}",
@@ -145,7 +190,7 @@ fn ours(package: &ApiPackage) -> BTreeSet<String> {
         let mut supers = Vec::new();
         let mut next = class.super_name.clone();
         while let Some(name) = next {
-            next = find_class(packages(), &name).unwrap().1.super_name.clone();
+            next = find_class(packages, &name).unwrap().1.super_name.clone();
             supers.insert(0, name);
         }
         let mut head = format!(
@@ -158,7 +203,7 @@ fn ours(package: &ApiPackage) -> BTreeSet<String> {
             head = format!("{head} supers {}", supers.join(" "));
         }
         items.insert(head);
-        for interface in interfaces_of(packages(), &class.name) {
+        for interface in interfaces_of(packages, &class.name) {
             items.insert(format!("{} has interface {interface}", class.name));
         }
         for field in &class.fields {
@@ -172,7 +217,7 @@ fn ours(package: &ApiPackage) -> BTreeSet<String> {
             ));
         }
         let inherited = (0..=u8::MAX)
-            .filter_map(|token| method_by_token(packages(), &class.name, token))
+            .filter_map(|token| method_by_token(packages, &class.name, token))
             .map(|found| found.member);
         for method in class.methods.iter().chain(inherited) {
             items.insert(format!(
@@ -199,22 +244,31 @@ fn tables_equal_the_published_packages() {
         );
         return;
     };
-    let published = packages()
-        .iter()
-        .filter(|package| !package.name.starts_with("ipae/"));
-    for package in published {
-        let name = package.name.replace('/', ".");
-        let path = folder.join(format!("{name}-{}.{}.txt", package.major, package.minor));
-        let text = std::fs::read_to_string(&path)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let (theirs, ours) = (listed(&text), ours(package));
-        let missing: Vec<_> = theirs.difference(&ours).collect();
-        let spurious: Vec<_> = ours.difference(&theirs).collect();
-        assert!(
-            missing.is_empty() && spurious.is_empty(),
-            "{name}: missing {missing:#?}, not published {spurious:#?}"
-        );
-        println!("{name}: {} items equal", ours.len());
+    // A version names classes of its own generation: 1.5 with 1.5.
+    let generations = [packages(), newest()];
+    for all in generations {
+        let published = all
+            .iter()
+            .filter(|package| !package.name.starts_with("ipae/"));
+        for package in published {
+            let name = package.name.replace('/', ".");
+            let path = folder.join(format!("{name}-{}.{}.txt", package.major, package.minor));
+            let text = std::fs::read_to_string(&path)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let (theirs, ours) = (listed(&text), ours(package, all));
+            let missing: Vec<_> = theirs.difference(&ours).collect();
+            let spurious: Vec<_> = ours.difference(&theirs).collect();
+            assert!(
+                missing.is_empty() && spurious.is_empty(),
+                "{name}: missing {missing:#?}, not published {spurious:#?}"
+            );
+            println!(
+                "{name} {}.{}: {} items equal",
+                package.major,
+                package.minor,
+                ours.len()
+            );
+        }
     }
 }
 
