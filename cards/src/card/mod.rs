@@ -30,7 +30,7 @@ use crate::gp::registry::{Aid, Registry};
 use crate::gp::{Domain, KeySet, Stop};
 use crate::power::Nvm;
 use crate::toolkit::{Toolkit, event};
-use crate::vm::{Limits, Vm};
+use crate::vm::{Limits, Mode, Observer, Slot, Vm};
 use applet_model::apdu::{ApduError, Command, Response};
 use applet_model::status::Sw;
 use applet_model::trace::Boundary;
@@ -179,6 +179,7 @@ impl VirtualCard {
                 euicc,
                 port: es10::Port::default(),
                 on_stand: false,
+                observer: Slot::default(),
                 trace: VecDeque::new(),
                 running: None,
                 installing: None,
@@ -322,6 +323,28 @@ impl VirtualCard {
     /// The VM, to look at (memory in use).
     pub fn vm(&self) -> &Vm {
         &self.vm
+    }
+
+    /// Tells `observer` from now on what the VM does. A copy of the card, or its stored form, has none.
+    pub fn observe(&mut self, observer: Box<dyn Observer>) {
+        self.world.observer.0 = Some(observer);
+    }
+
+    /// Ends what [`VirtualCard::observe`] began, and gives the observer back.
+    pub fn take_observer(&mut self) -> Option<Box<dyn Observer>> {
+        self.world.observer.0.take()
+    }
+
+    /// Notes that a verifier has accepted the package of this AID, whose code is then spared some checks.
+    /// False if there is no such package.
+    pub fn set_verified(&mut self, package: &[u8]) -> bool {
+        let package = self.vm.package_by_aid(package);
+        package.is_some_and(|package| self.vm.set_verified(package, true))
+    }
+
+    /// Sets whether verified packages are checked as well.
+    pub fn set_vm_mode(&mut self, mode: Mode) {
+        self.vm.set_mode(mode);
     }
 
     /// Why the last applet or load file failed, in words, if one did since this was last asked: a card

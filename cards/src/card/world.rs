@@ -9,7 +9,8 @@ use crate::gp::registry::Aid;
 use crate::power::Nvm;
 use crate::toolkit::{self, Toolkit};
 use crate::vm::{
-    Access, Context, Fault, Host, NativeCall, Owner, PackageId, Ref, Throw, Value, Vm, VmError,
+    Access, Context, Fault, Host, NativeCall, Observer, Owner, PackageId, Ref, Slot, Throw, Value,
+    Vm, VmError,
 };
 use applet_model::aid;
 use applet_model::trace::Boundary;
@@ -33,6 +34,9 @@ pub(crate) struct World {
     /// The applet is driven by a test stand: the port's answers come from outside.
     #[serde(skip)]
     pub on_stand: bool,
+    /// Who is told what the VM does.
+    #[serde(skip)]
+    pub observer: Slot,
     /// The instance whose thread runs.
     pub running: Option<Aid>,
     /// The instance that is being installed: the VM doesn't know its AID yet.
@@ -120,6 +124,10 @@ impl World {
 impl Host for World {
     fn nvm(&mut self) -> &mut Nvm {
         &mut self.nvm
+    }
+
+    fn observer(&mut self) -> Option<&mut dyn Observer> {
+        self.observer.0.as_deref_mut()
     }
 
     fn random(&mut self, out: &mut [u8]) {

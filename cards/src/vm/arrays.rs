@@ -163,7 +163,7 @@ impl Vm {
         let (context, persistent) = (object.owner.context, object.storage == Storage::Persistent);
         for page in data.chunks(PAGE) {
             if persistent {
-                self.commit_now(host, context)?;
+                self.write_now(host, context, page.len())?;
             }
             self.put_bytes(array, at, page)?;
             at += page.len();

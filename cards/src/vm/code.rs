@@ -95,6 +95,8 @@ pub(crate) struct Method {
     /// Locals besides the arguments.
     pub max_locals: u8,
     pub code: Vec<Insn>,
+    /// Of each instruction: its offset in the Method component, its opcode.
+    pub source: Vec<(u16, u8)>,
     pub handlers: Vec<Handler>,
     pub switches: Vec<Switch>,
 }

@@ -1,5 +1,6 @@
 //! What can go wrong, from the outside (a bad load file) and inside (an exception, a broken CAP).
 
+use super::observer::Place;
 use super::value::{PackageId, Ref};
 use crate::power::PowerCut;
 use serde::{Deserialize, Serialize};
@@ -157,6 +158,50 @@ pub enum VmError {
     /// A native method of the card broke its own contract.
     #[error("native method {0}: {1}")]
     Native(String, String),
+}
+
+/// The end of a thread whose code did what no verified code does, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error}{}", .at.map(|at| format!(" ({at})")).unwrap_or_default())]
+pub struct Trap {
+    /// What was wrong: expected and found.
+    pub error: VmError,
+    /// The instruction; `None` if no code of a loaded package was running.
+    pub at: Option<Place>,
+}
+
+impl Trap {
+    /// True if the code broke the type safety that a verifier proves (JCVM 3.0.4, 1.3): a verifier that
+    /// accepts such a package is wrong. False for what a verified package may do as well, such as a call
+    /// of an API method that this card doesn't have.
+    #[must_use]
+    pub fn breaks_type_safety(&self) -> bool {
+        match self.error {
+            VmError::Stack(..)
+            | VmError::Type { .. }
+            | VmError::Local(..)
+            | VmError::Field(..)
+            | VmError::Static(_)
+            | VmError::Code
+            | VmError::Dangling(_)
+            | VmError::NoMethod(_)
+            | VmError::NoClass(_) => true,
+            VmError::NoPackage(_)
+            | VmError::NoInstance(_)
+            | VmError::Exists(_)
+            | VmError::NotMultiselectable(_)
+            | VmError::Apdu(_)
+            | VmError::Thread(_)
+            | VmError::NotSupported(_)
+            | VmError::Native(..) => false,
+        }
+    }
+}
+
+impl From<VmError> for Trap {
+    fn from(error: VmError) -> Self {
+        Trap { error, at: None }
+    }
 }
 
 /// Why a load file is refused. Nothing of it stays on the card.

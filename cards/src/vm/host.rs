@@ -2,6 +2,7 @@
 
 use super::Vm;
 use super::error::Fault;
+use super::observer::Observer;
 use super::value::{Context, Owner, Ref, Value};
 use crate::power::Nvm;
 
@@ -80,6 +81,11 @@ pub trait Host {
     /// [`Vm::resume`] brings the result, [`Fault::PowerCut`] ends everything, [`Fault::Trap`]
     /// with [`super::VmError::NotSupported`] is for methods that the card doesn't have.
     fn native(&mut self, vm: &mut Vm, call: &NativeCall) -> Result<Option<Value>, Fault>;
+
+    /// Who is told what the VM does, if anyone is. Asked at the start of a run and at rare events.
+    fn observer(&mut self) -> Option<&mut dyn Observer> {
+        None
+    }
 
     /// `JCSystem.getAppletShareableInterfaceObject` for a server that isn't a Java applet.
     /// `None`: no such native server (the VM then looks among the applet instances);

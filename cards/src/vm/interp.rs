@@ -2,10 +2,11 @@
 
 use super::api::{Api, Ret};
 use super::code::{Binary, Code, Cond, Insn, Kind, Switch};
-use super::error::{Fault, Throw, VmError};
+use super::error::{Fault, Throw, Trap, VmError};
 use super::heap::Kind as Contents;
 use super::host::Host;
 use super::native_state::NativeState;
+use super::observer::{Event, Place};
 use super::thread::{Frame, Outcome, Resume, State, Thread, mismatch};
 use super::value::{ClassRef, Ref, Value};
 use super::vm::Vm;
@@ -30,9 +31,10 @@ impl Vm {
         } = std::mem::replace(&mut thread.state, State::Running)
         else {
             thread.state = State::Dead;
-            return Outcome::Trap(VmError::Thread("run"));
+            return Outcome::Trap(VmError::Thread("run").into());
         };
         thread.cells = args;
+        self.tell_start(thread, host);
         let nargs = thread.cells.len();
         // Until there is a frame, the runtime is the caller; a native method leaves its result here.
         thread.top.ceiling = nargs.max(1);
@@ -40,7 +42,7 @@ impl Vm {
             Ok(()) if thread.top.package.is_loaded() => self.drive(thread, host, None),
             Ok(()) => {
                 let value = thread.cells.pop();
-                self.end(thread, Outcome::Returned(value))
+                self.end(thread, host, Outcome::Returned(value))
             }
             Err(fault) => self.drive(thread, host, Some(fault)),
         }
@@ -50,8 +52,9 @@ impl Vm {
     pub fn resume(&mut self, thread: &mut Thread, result: Resume, host: &mut dyn Host) -> Outcome {
         let State::Waiting(returns) = std::mem::replace(&mut thread.state, State::Running) else {
             thread.state = State::Dead;
-            return Outcome::Trap(VmError::Thread("resume"));
+            return Outcome::Trap(VmError::Thread("resume").into());
         };
+        self.tell_start(thread, host);
         let fault = match result {
             Resume::Throw(thrown) => Some(Fault::Throw(thrown)),
             Resume::Return(value) => match check_return(returns, value) {
@@ -73,43 +76,77 @@ impl Vm {
         loop {
             let result = match fault.take() {
                 Some(fault) => Err(fault),
-                None => self.steps(thread, host),
+                None if thread.observed => self.steps::<true>(thread, host),
+                None => self.steps::<false>(thread, host),
             };
             let thrown = match result {
-                Ok(Step::Done(value)) => return self.end(thread, Outcome::Returned(value)),
-                Ok(Step::OutOfFuel) => return self.end(thread, Outcome::OutOfFuel),
+                Ok(Step::Done(value)) => return self.end(thread, host, Outcome::Returned(value)),
+                Ok(Step::OutOfFuel) => return self.end(thread, host, Outcome::OutOfFuel),
                 Err(Fault::Suspend) => {
                     // Control goes back to the runtime, which no transaction survives (JCRE 7.6.2).
-                    let gone = self.roll_back();
+                    let gone = self.give_up(host);
                     Vm::forget_in(thread, &gone);
+                    tell(host, &Event::Stopped { suspended: true });
                     self.s.max_stack = self.s.max_stack.max(thread.max_stack);
                     return Outcome::Suspended;
                 }
                 Err(Fault::PowerCut) => {
+                    tell(host, &Event::Stopped { suspended: false });
                     thread.state = State::Dead;
                     return Outcome::PowerCut;
                 }
-                Err(Fault::Trap(e)) => return self.end(thread, Outcome::Trap(e)),
+                Err(Fault::Trap(e)) => return self.trap(thread, host, e),
                 Err(Fault::Throw(t)) => self.exception(&t),
                 Err(Fault::Object(r)) => Ok(r),
             };
-            match thrown.and_then(|r| Ok((r, self.unwind(thread, r)?))) {
+            if let Ok(r) = thrown {
+                self.tell_thrown(thread, host, r);
+            }
+            match thrown.and_then(|r| Ok((r, self.unwind(thread, host, r)?))) {
                 Ok((_, true)) => {}
                 Ok((r, false)) => {
-                    let outcome = self.uncaught(r);
-                    return self.end(thread, outcome);
+                    let (exception, reason) = self.named(r);
+                    let exception = exception.to_string();
+                    return self.end(thread, host, Outcome::Uncaught { exception, reason });
                 }
-                Err(e) => return self.end(thread, Outcome::Trap(e)),
+                Err(e) => return self.trap(thread, host, e),
             }
         }
     }
 
-    fn end(&mut self, thread: &mut Thread, outcome: Outcome) -> Outcome {
+    fn trap(&mut self, thread: &mut Thread, host: &mut dyn Host, error: VmError) -> Outcome {
+        let at = self.place(&thread.top);
+        self.end(thread, host, Outcome::Trap(Trap { error, at }))
+    }
+
+    /// Where a frame stands; `None` if it is not one of a loaded package.
+    pub(crate) fn place(&self, frame: &Frame) -> Option<Place> {
+        self.code(frame.package).ok()?.place(frame)
+    }
+
+    fn tell_start(&self, thread: &mut Thread, host: &mut dyn Host) {
+        thread.observed = host.observer().is_some();
+        if !thread.observed {
+            return;
+        }
+        let frames = thread.callers.iter().chain([&thread.top]);
+        let frames: Vec<Place> = frames.filter_map(|f| self.place(f)).collect();
+        tell(host, &Event::Started { frames: &frames });
+    }
+
+    fn tell_thrown(&self, thread: &Thread, host: &mut dyn Host, exception: Ref) {
+        let (class, reason) = self.named(exception);
+        let at = self.place(&thread.top);
+        tell(host, &Event::Thrown { class, reason, at });
+    }
+
+    fn end(&mut self, thread: &mut Thread, host: &mut dyn Host, outcome: Outcome) -> Outcome {
+        self.give_up(host);
+        tell(host, &Event::Stopped { suspended: false });
         thread.state = State::Dead;
         thread.cells.clear();
         thread.callers.clear();
         self.s.max_stack = self.s.max_stack.max(thread.max_stack);
-        self.roll_back();
         outcome
     }
 
@@ -131,21 +168,24 @@ impl Vm {
         Ok(r)
     }
 
-    fn uncaught(&self, r: Ref) -> Outcome {
+    /// An exception's nearest API class, and its reason.
+    fn named(&self, r: Ref) -> (&'static str, i16) {
         let class = self.class_of(r).ok().flatten();
         let reason = match self.native_of(r) {
             Ok(NativeState::Reason(reason)) => *reason,
             _ => 0,
         };
-        let exception = class.map_or("java/lang/Throwable", |c| self.api_name(c));
-        Outcome::Uncaught {
-            exception: exception.to_string(),
-            reason,
-        }
+        let name = class.map_or("java/lang/Throwable", |c| self.api_name(c));
+        (name, reason)
     }
 
     /// Finds the handler of an exception and goes there. False if no frame has one.
-    fn unwind(&mut self, thread: &mut Thread, exception: Ref) -> Result<bool, VmError> {
+    fn unwind(
+        &mut self,
+        thread: &mut Thread,
+        host: &mut dyn Host,
+        exception: Ref,
+    ) -> Result<bool, VmError> {
         let class = self
             .class_of(exception)?
             .ok_or(VmError::NoClass("an array as exception".into()))?;
@@ -158,6 +198,9 @@ impl Vm {
                 thread.top.pc = target;
                 return Ok(true);
             }
+            if thread.observed {
+                self.tell_left(thread, host, true);
+            }
             let Some(caller) = thread.callers.pop() else {
                 return Ok(false);
             };
@@ -168,6 +211,13 @@ impl Vm {
                 thread.push_ref(Ref::NULL)?;
                 return Ok(true);
             }
+        }
+    }
+
+    fn tell_left(&self, thread: &Thread, host: &mut dyn Host, thrown: bool) {
+        let depth = thread.callers.len() + 1;
+        if let Some(at) = self.place(&thread.top) {
+            tell(host, &Event::Left { at, thrown, depth });
         }
     }
 
@@ -185,7 +235,11 @@ impl Vm {
     }
 
     /// The loop itself.
-    fn steps(&mut self, thread: &mut Thread, host: &mut dyn Host) -> Result<Step, Fault> {
+    fn steps<const OBSERVED: bool>(
+        &mut self,
+        thread: &mut Thread,
+        host: &mut dyn Host,
+    ) -> Result<Step, Fault> {
         let mut code: Arc<Code> = Arc::clone(self.code(thread.top.package)?);
         let mut running = thread.top.package;
         loop {
@@ -202,8 +256,25 @@ impl Vm {
                 .get(usize::from(thread.top.pc))
                 .ok_or(VmError::Code)?;
             thread.top.pc += 1;
+            if OBSERVED && let Some(at) = code.place(&thread.top) {
+                let source = method.source.get(usize::from(thread.top.pc) - 1);
+                let event = Event::Instruction {
+                    at,
+                    opcode: source.map_or(0, |source| source.1),
+                    depth: thread.callers.len() + 1,
+                    locals: thread
+                        .cells
+                        .get(thread.top.locals..thread.top.floor)
+                        .unwrap_or(&[]),
+                    stack: thread.operands(),
+                };
+                tell(host, &event);
+            }
             match insn {
                 Insn::Return(kind) => {
+                    if OBSERVED {
+                        self.tell_left(thread, host, false);
+                    }
                     if let Some(value) = self.give_back(thread, kind)? {
                         return Ok(Step::Done(value));
                     }
@@ -354,6 +425,13 @@ impl Vm {
         };
         let r = self.allocate(host, thread.top.owner, super::Storage::Persistent, contents)?;
         Ok(thread.push_ref(r)?)
+    }
+}
+
+/// Tells the observer, if there is one.
+pub(crate) fn tell(host: &mut dyn Host, event: &Event<'_>) {
+    if let Some(observer) = host.observer() {
+        observer.event(event);
     }
 }
 

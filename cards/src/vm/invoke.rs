@@ -4,9 +4,10 @@ use super::api::{Api, NativeId, NativeMethod, Ret};
 use super::code::{Code, Entry, MethodRef};
 use super::error::{Fault, Throw, VmError, system};
 use super::host::{Host, NativeCall};
-use super::interp::{check_return, pool_class};
+use super::interp::{check_return, pool_class, tell};
 use super::limits::FRAME_BYTES;
 use super::natives::Call;
+use super::observer::Event;
 use super::thread::{Frame, State, Thread, mismatch};
 use super::value::{Owner, Ref, Value};
 use super::vm::Vm;
@@ -16,6 +17,19 @@ fn entry(code: &Code, index: u16) -> Result<Entry, VmError> {
         .get(usize::from(index))
         .copied()
         .ok_or(VmError::Code)
+}
+
+/// Bytes that a native call is about: the length after the first array and offset.
+fn about(method: &NativeMethod, args: &[Value]) -> usize {
+    // Its third argument is a value.
+    if method.method == "setShort" {
+        return 0;
+    }
+    let length = args.windows(3).find_map(|w| match w {
+        [Value::Ref(_), Value::Short(_), Value::Short(length)] => Some(*length),
+        _ => None,
+    });
+    usize::try_from(length.unwrap_or(0)).unwrap_or(0)
 }
 
 fn receiver(thread: &Thread, nargs: u8) -> Result<Ref, Fault> {
@@ -131,13 +145,18 @@ impl Vm {
                     owner,
                     shareable: false,
                 };
-                self.push_frame(thread, frame)
+                self.push_frame(thread, host, frame)
             }
             MethodRef::Native(id) => self.native(thread, host, id, nargs),
         }
     }
 
-    fn push_frame(&self, thread: &mut Thread, frame: Frame) -> Result<(), Fault> {
+    fn push_frame(
+        &self,
+        thread: &mut Thread,
+        host: &mut dyn Host,
+        frame: Frame,
+    ) -> Result<(), Fault> {
         let bytes = 2 * frame.ceiling + FRAME_BYTES * (thread.callers.len() + 2);
         if bytes > self.s.limits.stack {
             return Err(Throw::system(system::NO_RESOURCE).into());
@@ -148,6 +167,12 @@ impl Vm {
             thread.callers.push(caller);
         }
         thread.max_stack = thread.max_stack.max(thread.stack_bytes());
+        if thread.observed
+            && let Some(at) = self.place(&thread.top)
+        {
+            let (owner, depth) = (thread.top.owner, thread.callers.len() + 1);
+            tell(host, &Event::Entered { at, owner, depth });
+        }
         Ok(())
     }
 
@@ -191,6 +216,20 @@ impl Vm {
         }
         let frames = thread.callers.len();
         let caller = thread.top.owner;
+        if thread.observed {
+            let at = self.place(&thread.top);
+            tell(
+                host,
+                &Event::Native {
+                    class: method.class,
+                    method: method.method,
+                    descriptor: method.descriptor,
+                    bytes: about(method, &args),
+                    at,
+                    caller,
+                },
+            );
+        }
         let value = match self.run_native(thread, host, method, this, args, caller) {
             Ok(value) => value,
             Err(Fault::Suspend) => {

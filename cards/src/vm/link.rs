@@ -356,6 +356,7 @@ impl<'a> Linker<'a> {
             max_stack: header.max_stack,
             max_locals: header.max_locals,
             code: Vec::new(),
+            source: Vec::new(),
             handlers: Vec::new(),
             switches: Vec::new(),
         };
@@ -415,6 +416,7 @@ impl<'a> Linker<'a> {
                 catch,
             });
         }
+        method.source = lowered.source(start);
         method.code = lowered.code;
         method.switches = lowered.switches;
         Ok(method)

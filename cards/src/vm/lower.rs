@@ -17,9 +17,18 @@ pub(crate) struct Lowered {
     pub switches: Vec<Switch>,
     /// Byte offset of every instruction, ascending.
     pub offsets: Vec<usize>,
+    /// The opcode of every instruction.
+    pub opcodes: Vec<u8>,
 }
 
 impl Lowered {
+    /// Offset in the Method component and opcode of every instruction; the code starts at `start`.
+    pub fn source(&self, start: usize) -> Vec<(u16, u8)> {
+        let offset = |at: &usize| u16::try_from(start + at).unwrap_or(u16::MAX);
+        let offsets = self.offsets.iter().map(offset);
+        offsets.zip(self.opcodes.iter().copied()).collect()
+    }
+
     /// Index of the first instruction at or after a byte offset (the number of instructions if none).
     pub fn index_from(&self, offset: usize) -> u16 {
         u16::try_from(self.offsets.partition_point(|at| *at < offset)).unwrap_or(u16::MAX)
@@ -51,6 +60,7 @@ pub(crate) fn lower(bytes: &[u8], entries: &[usize]) -> Result<Lowered, Wrong> {
     for (at, insn) in &found {
         let lowered = instruction(insn, &mut out).map_err(|reason| (*at, reason))?;
         out.code.push(lowered);
+        out.opcodes.push(insn.opcode.code);
     }
     Ok(out)
 }

@@ -3,8 +3,10 @@
 use super::error::{DeleteError, Fault, Throw, VmError, system};
 use super::heap::{Access, Kind, Object, Storage};
 use super::host::Host;
+use super::interp::tell;
 use super::limits::Usage;
 use super::native_state::NativeState;
+use super::observer::{Event, Made};
 use super::thread::Thread;
 use super::tx::Undo;
 use super::value::{ClassRef, InstanceId, Owner, PackageId, Ref, Value};
@@ -34,6 +36,15 @@ impl Vm {
             kind,
         };
         self.check_room(&object)?;
+        let bytes = object.persistent_bytes();
+        let (reset, deselect) = object.transient_bytes();
+        let made = Event::Allocated {
+            what: Made::of(&object.kind),
+            storage,
+            persistent: bytes,
+            transient: reset + deselect,
+            owner,
+        };
         if self.s.transaction.is_some() {
             let r = self.s.heap.insert(object);
             if let Err(fault) = self.before_write(host, owner.context, Undo::Created { object: r })
@@ -41,9 +52,11 @@ impl Vm {
                 self.s.heap.remove(r);
                 return Err(fault);
             }
+            tell(host, &made);
             return Ok(r);
         }
-        self.commit_now(host, owner.context)?;
+        self.write_now(host, owner.context, bytes)?;
+        tell(host, &made);
         Ok(self.s.heap.insert(object))
     }
 

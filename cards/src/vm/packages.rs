@@ -55,6 +55,7 @@ impl Vm {
         let static_data = code.statics.data.clone();
         let loaded = Loaded {
             load_file: load_file.into(),
+            verified: false,
             static_refs,
             static_data,
         };
@@ -134,7 +135,7 @@ impl Vm {
         let mut thread = Thread::new(MethodRef::Java { package, method }, args, owner);
         let mut outcome = self.run(&mut thread, host);
         if outcome == Outcome::Suspended {
-            outcome = Outcome::Trap(VmError::Thread("suspend during install"));
+            outcome = Outcome::Trap(VmError::Thread("suspend during install").into());
         }
         if outcome == Outcome::PowerCut {
             // Reset cleans up, as it would on a card.

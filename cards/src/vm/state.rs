@@ -29,8 +29,21 @@ pub struct Instance {
 pub(crate) struct Loaded {
     #[serde(with = "shared_bytes")]
     pub load_file: Arc<[u8]>,
+    /// A verifier has accepted it ([`super::Vm::set_verified`]).
+    #[serde(default)]
+    pub verified: bool,
     pub static_refs: Vec<Ref>,
     pub static_data: Vec<u8>,
+}
+
+/// What the interpreter checks while it runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    /// Packages that were verified are spared the checks that the verifier has made superfluous.
+    #[default]
+    Trusting,
+    /// Everything is checked, verified or not.
+    Defensive,
 }
 
 /// An `install` that hasn't ended.
@@ -47,6 +60,8 @@ pub(crate) struct Installing {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct State {
     pub limits: Limits,
+    #[serde(default)]
+    pub mode: Mode,
     /// AIDs of API packages that the card doesn't have.
     pub without: Vec<Vec<u8>>,
     pub heap: Heap,

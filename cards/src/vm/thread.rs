@@ -3,7 +3,7 @@
 use super::apdu::ApduState;
 use super::api::Ret;
 use super::code::MethodRef;
-use super::error::{Throw, VmError};
+use super::error::{Throw, Trap, VmError};
 use super::limits::FRAME_BYTES;
 use super::value::{InstanceId, Owner, PackageId, Ref, Value};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ pub enum Outcome {
     /// The instruction limit was passed. The thread is dead.
     OutOfFuel,
     /// The CAP did what a verified CAP cannot do. The thread is dead.
-    Trap(VmError),
+    Trap(Trap),
 }
 
 /// What a suspended call gives back to the applet.
@@ -62,6 +62,9 @@ pub struct Thread {
     pub(crate) fuel: u64,
     /// Deepest stack so far, in bytes.
     pub(crate) max_stack: usize,
+    /// Someone is told of every instruction in this run.
+    #[serde(skip)]
+    pub(crate) observed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,6 +132,7 @@ impl Thread {
             instance: owner.instance,
             fuel: 0,
             max_stack: 0,
+            observed: false,
         }
     }
 

@@ -6,7 +6,9 @@
 use super::error::{Fault, Throw};
 use super::heap::Kind;
 use super::host::Host;
+use super::interp::tell;
 use super::native_state::NativeState;
+use super::observer::Event;
 use super::value::{Context, PackageId, Ref, Value};
 use super::vm::Vm;
 use serde::{Deserialize, Serialize};
@@ -72,14 +74,18 @@ pub(crate) enum Undo {
 }
 
 impl Undo {
+    /// Bytes of contents that it brings back.
+    fn bytes(&self) -> usize {
+        match self {
+            Undo::Bytes { old, .. } | Undo::StaticBytes { old, .. } => old.len(),
+            Undo::Native { old, .. } => old.size(),
+            Undo::Created { .. } => 0,
+            _ => 2,
+        }
+    }
+
     fn cost(&self) -> usize {
-        ENTRY_BYTES
-            + match self {
-                Undo::Bytes { old, .. } | Undo::StaticBytes { old, .. } => old.len(),
-                Undo::Native { old, .. } => old.size(),
-                Undo::Created { .. } => 0,
-                _ => 2,
-            }
+        ENTRY_BYTES + self.bytes()
     }
 }
 
@@ -109,25 +115,35 @@ impl Vm {
             }
             return Ok(());
         }
-        self.commit_now(host, context)
+        self.write_now(host, context, undo.bytes())
     }
 
-    /// One persistent write outside any transaction (OwnerPIN's try counter, non-atomic copies).
-    pub(crate) fn commit_now(
+    /// One persistent write of `bytes` outside any transaction (OwnerPIN's try counter, non-atomic copies).
+    pub(crate) fn write_now(
         &mut self,
         host: &mut dyn Host,
         context: Context,
+        bytes: usize,
     ) -> Result<(), Fault> {
         host.nvm().commit()?;
+        let context_of = Some(context);
+        tell(
+            host,
+            &Event::Written {
+                bytes,
+                context: context_of,
+            },
+        );
         host.on_commit(context);
         Ok(())
     }
 
-    pub(crate) fn begin_transaction(&mut self) -> Result<(), Fault> {
+    pub(crate) fn begin_transaction(&mut self, host: &mut dyn Host) -> Result<(), Fault> {
         if self.s.transaction.is_some() {
             return Err(exception(reason::IN_PROGRESS));
         }
         self.s.transaction = Some(Transaction::default());
+        tell(host, &Event::Began);
         Ok(())
     }
 
@@ -140,6 +156,9 @@ impl Vm {
             host.nvm().commit()?;
         }
         if let Some(tx) = self.s.transaction.take() {
+            let bytes = tx.log.iter().map(Undo::bytes).sum();
+            let context = None;
+            tell(host, &Event::Written { bytes, context });
             for context in tx.contexts {
                 host.on_commit(context);
             }
@@ -148,11 +167,19 @@ impl Vm {
     }
 
     /// `JCSystem.abortTransaction`. Gives the objects that were made in the transaction and are gone.
-    pub(crate) fn abort_transaction(&mut self) -> Result<Vec<Ref>, Fault> {
+    pub(crate) fn abort_transaction(&mut self, host: &mut dyn Host) -> Result<Vec<Ref>, Fault> {
         if self.s.transaction.is_none() {
             return Err(exception(reason::NOT_IN_PROGRESS));
         }
-        Ok(self.roll_back())
+        Ok(self.give_up(host))
+    }
+
+    /// The same as [`Vm::roll_back`], told to the observer.
+    pub(crate) fn give_up(&mut self, host: &mut dyn Host) -> Vec<Ref> {
+        if let Some(tx) = &self.s.transaction {
+            tell(host, &Event::Aborted { bytes: tx.bytes });
+        }
+        self.roll_back()
     }
 
     /// Undoes the open transaction, if there is one; gives the objects that are gone.

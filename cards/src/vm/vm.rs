@@ -52,6 +52,7 @@ impl Vm {
     pub fn new(limits: Limits, without: &[Vec<u8>]) -> Self {
         let state = State {
             limits,
+            mode: super::Mode::default(),
             without: without.to_vec(),
             heap: Heap::default(),
             packages: BTreeMap::new(),
@@ -102,6 +103,30 @@ impl Vm {
     pub fn package_aid(&self, package: PackageId) -> Option<(&[u8], u8, u8)> {
         let code = self.linked.get(&package)?;
         Some((&code.aid, code.major, code.minor))
+    }
+
+    /// Notes that a verifier has accepted a package, or that it hasn't. A package that was just loaded counts
+    /// as not verified: everything that it does is checked while it runs. False if there is no such package.
+    pub fn set_verified(&mut self, package: PackageId, verified: bool) -> bool {
+        match self.s.packages.get_mut(&package) {
+            Some(loaded) => {
+                loaded.verified = verified;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// True if a verifier has accepted the package.
+    #[must_use]
+    pub fn is_verified(&self, package: PackageId) -> bool {
+        let loaded = self.s.packages.get(&package);
+        loaded.is_some_and(|loaded| loaded.verified)
+    }
+
+    /// Sets whether verified packages are checked as well.
+    pub fn set_mode(&mut self, mode: super::Mode) {
+        self.s.mode = mode;
     }
 
     /// All loaded packages, oldest first.

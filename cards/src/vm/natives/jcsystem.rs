@@ -33,7 +33,7 @@ pub(super) fn find(method: &str, descriptor: &str) -> Option<NativeFn> {
         ("getVersion", _) => |_| short(VERSION),
         ("getAID", _) => get_aid,
         ("lookupAID", _) => lookup_aid,
-        ("beginTransaction", _) => |c| c.vm.begin_transaction().map(|()| None),
+        ("beginTransaction", _) => |c| c.vm.begin_transaction(c.host).map(|()| None),
         ("commitTransaction", _) => |c| c.vm.commit_transaction(c.host).map(|()| None),
         ("abortTransaction", _) => abort,
         ("getTransactionDepth", _) => |c| short(c.vm.in_transaction().into()),
@@ -172,7 +172,7 @@ fn lookup_aid(c: &mut Call<'_>) -> Answer {
 }
 
 fn abort(c: &mut Call<'_>) -> Answer {
-    let gone = c.vm.abort_transaction()?;
+    let gone = c.vm.abort_transaction(c.host)?;
     Vm::forget_in(c.thread, &gone);
     Ok(None)
 }
@@ -216,7 +216,7 @@ fn available_long(c: &mut Call<'_>) -> Answer {
         return Err(Throw::bounds().into());
     }
     if storage == Storage::Persistent {
-        c.vm.commit_now(c.host, context)?;
+        c.vm.write_now(c.host, context, 4)?;
     }
     if let Kind::Shorts(data) = &mut c.vm.s.heap.get_mut(array)?.kind {
         for (slot, value) in data.iter_mut().skip(from).zip(values) {

@@ -72,7 +72,7 @@ fn check(c: &mut Call<'_>) -> Answer {
     }
     let context = c.vm.object(c.this)?.owner.context;
     pin.left -= 1;
-    c.vm.commit_now(c.host, context)?;
+    c.vm.write_now(c.host, context, 1)?;
     c.set_volatile(c.this, NativeState::Pin(pin.clone()))?;
     let length = i16::from(c.byte(2)?.cast_signed());
     let given = c.vm.read(c.caller, c.reference(0)?, c.short(1)?, length)?;
@@ -81,7 +81,7 @@ fn check(c: &mut Call<'_>) -> Answer {
     if right {
         pin.left = pin.limit;
         pin.validated = true;
-        c.vm.commit_now(c.host, context)?;
+        c.vm.write_now(c.host, context, 1)?;
         c.set_volatile(c.this, NativeState::Pin(pin))?;
     }
     boolean(right)

@@ -80,11 +80,16 @@ pub(super) struct Host {
     seed: u8,
     handler: Option<Ref>,
     pub commits: Vec<Context>,
+    pub observer: Slot,
 }
 
 impl super::super::Host for Host {
     fn nvm(&mut self) -> &mut Nvm {
         &mut self.nvm
+    }
+
+    fn observer(&mut self) -> Option<&mut dyn Observer> {
+        self.observer.0.as_deref_mut()
     }
 
     fn random(&mut self, out: &mut [u8]) {

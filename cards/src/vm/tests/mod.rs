@@ -3,6 +3,7 @@
 mod harness;
 mod hostile;
 mod language;
+mod observer;
 mod runtime;
 mod snippets;
 mod storage;

@@ -26,6 +26,7 @@ fn card(code: &[u8], handlers: &[(usize, usize, usize)]) -> Result<Vm, String> {
         max_stack: 8,
         max_locals: 4,
         handlers: handlers.collect(),
+        source: lowered.source(3),
         code: lowered.code,
         switches: lowered.switches,
     };
@@ -209,6 +210,26 @@ fn type_confusion_is_stopped() {
     trap(&[0x03, 0x03, 0x03, 0x03, 0x03, 0x03, 0x03, 0x03, 0x03, 0x7A]); // stack overflow
     // new byte[2], baload of a short array
     trap(&[0x05, 0x90, 12, 0x03, 0x25, 0x78]);
+}
+
+#[test]
+fn a_trap_names_its_place() {
+    let Outcome::Trap(trap) = run(&[0x00, 0x01, 0x78]) else {
+        panic!("null as a number");
+    };
+    let at = Place {
+        package: ID,
+        method: 1,
+        pc: 5,
+    };
+    assert_eq!(trap.at, Some(at));
+    assert!(trap.breaks_type_safety());
+    let text = trap.to_string();
+    assert!(text.contains("expected short, found null"), "{text}");
+    assert!(
+        text.contains("method at 0x0001, instruction at 0x0005"),
+        "{text}"
+    );
 }
 
 #[test]
