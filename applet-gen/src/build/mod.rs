@@ -145,6 +145,7 @@ fn convert_classes(dir: &Path) -> Result<Cap, BuildError> {
             aid::MODULE_IPAE.to_vec(),
         )],
         imports: api::packages(),
+        ..ConvertInput::default()
     };
     Ok(convert(&input).map_err(BuildError::Convert)?.cap)
 }

@@ -12,6 +12,8 @@ mod pool;
 pub use code::{Instruction, Operand, Switch, decode};
 pub use pool::{Constant, MemberRef, Pool};
 
+use std::collections::BTreeSet;
+
 use bytes::Reader;
 
 /// Access and property flags of classes, fields and methods (JVMS tables 4.1-B, 4.5-A, 4.6-A).
@@ -176,6 +178,8 @@ pub struct ClassFile {
     pub methods: Vec<Method>,
     /// `SourceFile`, as `IpaApplet.java`.
     pub source_file: Option<String>,
+    /// Every class that the constant pool or a member's descriptor names, without array brackets.
+    pub named_classes: BTreeSet<String>,
     /// Names of class attributes that say what newer languages put in (`NestHost`, `Record`, …).
     pub attributes: Vec<String>,
 }
@@ -231,6 +235,10 @@ impl ClassFile {
             Ok(())
         })?;
         input.finish("class file")?;
+        let mut named_classes = pool.named_classes();
+        let descriptors = (fields.iter().map(|field| &field.descriptor))
+            .chain(methods.iter().map(|method| &method.descriptor));
+        named_classes.extend(descriptors.flat_map(|text| descriptor_classes(text)));
         Ok(ClassFile {
             version: (major, minor),
             access,
@@ -240,6 +248,7 @@ impl ClassFile {
             fields,
             methods,
             source_file,
+            named_classes,
             attributes,
         })
     }
@@ -255,6 +264,18 @@ impl ClassFile {
     pub fn is_interface(&self) -> bool {
         self.access & acc::INTERFACE != 0
     }
+}
+
+/// The classes that a descriptor names.
+fn descriptor_classes(descriptor: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = descriptor;
+    // Before a class stand primitive letters, brackets and parentheses, none of them an L.
+    while let Some((name, after)) = rest.split_once('L').and_then(|(_, at)| at.split_once(';')) {
+        found.push(name.to_owned());
+        rest = after;
+    }
+    found
 }
 
 fn for_each_attribute<'a>(

@@ -1,7 +1,9 @@
 //! The constant pool (JVMS 4.4), resolved to names.
 
-use super::ClassFileError;
+use std::collections::BTreeSet;
+
 use super::bytes::Reader;
+use super::{ClassFileError, descriptor_classes};
 
 /// A constant that an instruction or a field can load.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +139,30 @@ impl Pool {
             Some(Entry::Class(name)) => self.utf8(*name),
             _ => self.wrong(index, "Class"),
         }
+    }
+
+    /// Every class that an entry names, directly or in a member's descriptor.
+    pub(crate) fn named_classes(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for entry in &self.entries {
+            match entry {
+                Entry::Class(name) => {
+                    if let Ok(name) = self.utf8(*name) {
+                        match name.starts_with('[') {
+                            true => names.extend(descriptor_classes(&name)),
+                            false => _ = names.insert(name),
+                        }
+                    }
+                }
+                Entry::NameAndType(_, descriptor) => {
+                    if let Ok(descriptor) = self.utf8(*descriptor) {
+                        names.extend(descriptor_classes(&descriptor));
+                    }
+                }
+                _ => {}
+            }
+        }
+        names
     }
 
     fn name_and_type(&self, index: u16) -> Result<(String, String), ClassFileError> {

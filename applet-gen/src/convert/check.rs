@@ -120,14 +120,9 @@ fn known(world: &World, kind: &super::types::Type, errors: &mut Errors) {
         Type::Class(name) if name == "java/lang/String" => {
             errors.unsupported(None, "java.lang.String", rule::STRING);
         }
-        Type::Class(name) if world.find(name).is_none() => errors.push(
-            None,
-            Problem::Unknown {
-                what: format!("class {}", java_name(name)),
-                instead: "it is neither in the package nor in an imported one: add the import's \
-                          API table or export file, or do without the class",
-            },
-        ),
+        Type::Class(name) if world.find(name).is_none() => {
+            errors.push(None, world.unknown_class(name));
+        }
         _ => {}
     }
 }

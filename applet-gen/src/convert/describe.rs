@@ -293,6 +293,60 @@ pub(crate) fn export(parts: &Parts<'_>, made: &Components, exported: &[ClassId])
     })
 }
 
+/// Whether an importing package can name the class.
+fn is_offered(parts: &Parts<'_>, exported: &[ClassId], class: ClassId) -> bool {
+    !parts.world.classes[class].is_own() || exported.contains(&class)
+}
+
+/// The nearest superclass that importing packages can name, and the methods that they see in the
+/// class: its own, and the virtual ones of the superclasses between.
+fn offered<'a>(
+    parts: &Parts<'a>,
+    exported: &[ClassId],
+    class: ClassId,
+) -> (Option<ClassId>, Vec<&'a Method>) {
+    let world = parts.world;
+    let open = |class: ClassId| world.classes[class].methods.iter().filter(|m| m.is_open());
+    let mut methods: Vec<&Method> = open(class).collect();
+    for above in world.ancestry(class).into_iter().skip(1) {
+        if is_offered(parts, exported, above) {
+            return (Some(above), methods);
+        }
+        for method in open(above).filter(|method| method.binding == Binding::Virtual) {
+            let same = |o: &&Method| o.name == method.name && o.descriptor == method.descriptor;
+            if !methods.iter().any(same) {
+                methods.push(method);
+            }
+        }
+    }
+    (None, methods)
+}
+
+/// The interfaces that the class names itself or through something that stays hidden.
+fn offered_interfaces(parts: &Parts<'_>, exported: &[ClassId], class: ClassId) -> Vec<String> {
+    let world = parts.world;
+    let above = world.ancestry(class).into_iter().skip(1);
+    let mut queue = vec![class];
+    queue.extend(above.take_while(|above| !is_offered(parts, exported, *above)));
+    let mut found: Vec<String> = Vec::new();
+    let mut next = 0;
+    while let Some(at) = queue.get(next).copied() {
+        next += 1;
+        for name in &world.classes[at].interfaces {
+            match world.find(name) {
+                Some(id) if !is_offered(parts, exported, id) => {
+                    if !queue.contains(&id) {
+                        queue.push(id);
+                    }
+                }
+                _ if !found.contains(name) => found.push(name.clone()),
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
 /// What the package offers to those who import it.
 pub(crate) fn api_classes(parts: &Parts<'_>, exported: &[ClassId]) -> Vec<ApiClass> {
     let world = parts.world;
@@ -306,13 +360,13 @@ pub(crate) fn api_classes(parts: &Parts<'_>, exported: &[ClassId]) -> Vec<ApiCla
         }
         let open = |access: u16| access & (acc::PUBLIC | acc::PROTECTED) != 0;
         let fields = class.fields.iter().filter(|field| open(field.access));
-        let methods = class.methods.iter().filter(|method| method.is_open());
+        let (above, methods) = offered(parts, exported, *id);
         ApiClass {
             token: parts.class_tokens[*id].unwrap_or(NO_TOKEN),
             name: class.name.clone(),
             flags: kept,
-            super_name: class.super_name.clone(),
-            interfaces: class.interfaces.clone(),
+            super_name: above.map(|above| world.classes[above].name.clone()),
+            interfaces: offered_interfaces(parts, exported, *id),
             fields: fields
                 .map(|field| ApiField {
                     name: field.name.clone(),
@@ -323,6 +377,7 @@ pub(crate) fn api_classes(parts: &Parts<'_>, exported: &[ClassId]) -> Vec<ApiCla
                 })
                 .collect(),
             methods: methods
+                .into_iter()
                 .filter_map(|method| {
                     let token = method.token.filter(|token| token & PACKAGE_TOKEN == 0)?;
                     Some(ApiMethod {

@@ -97,7 +97,8 @@ pub(crate) mod rule {
     /// 2.2.3.1, the optional integer data type.
     pub const INT: (&str, &str) = (
         "2.2.3.1",
-        "use short, and two shorts where 16 bits are not enough",
+        "use short, and two shorts where 16 bits are not enough, or convert with --int if the card \
+         has int",
     );
     /// 2.2.1.3, unsupported types.
     pub const TYPE: (&str, &str) = ("2.2.1.3", "use byte, short or boolean");

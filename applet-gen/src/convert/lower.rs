@@ -78,11 +78,8 @@ impl<'a> Lower<'a> {
             }
             _ => {}
         }
-        self.world.find(name).ok_or_else(|| Problem::Unknown {
-            what: format!("class {}", java_name(name)),
-            instead: "it is neither in the package nor in an imported one: add the import's API \
-                      table or export file, or do without the class",
-        })
+        let found = self.world.find(name);
+        found.ok_or_else(|| self.world.unknown_class(name))
     }
 
     /// Applies one instruction to `frame`.

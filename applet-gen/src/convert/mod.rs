@@ -18,6 +18,7 @@ mod flow;
 mod ir;
 mod lower;
 mod method;
+mod packages;
 mod peephole;
 mod pool;
 mod statics;
@@ -30,6 +31,7 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::{ConvertError, Problem};
+pub use packages::convert_all;
 
 use crate::api::ApiPackage;
 use crate::cap::header::{ACC_APPLET, ACC_EXPORT};
@@ -45,8 +47,8 @@ use world::{MemberId, World};
 /// The descriptor of `install(byte[], short, byte)`.
 const INSTALL: &str = "([BSB)V";
 
-/// What to convert.
-#[derive(Debug, Clone)]
+/// What to convert. Give the fields that matter, and `..ConvertInput::default()` for the rest.
+#[derive(Debug, Clone, Default)]
 pub struct ConvertInput<'a> {
     /// The class files of one package: file name (for messages) and contents.
     pub classes: Vec<(String, Vec<u8>)>,
@@ -56,8 +58,12 @@ pub struct ConvertInput<'a> {
     pub version: (u8, u8),
     /// Applet classes by full name (dots or slashes) with their AIDs.
     pub applets: Vec<(String, Vec<u8>)>,
-    /// The packages that may be imported; those that nothing names are not.
+    /// The packages that may be imported, of [`crate::api::packages`] or read by
+    /// [`crate::exp::read`]; those that nothing names are not. Of several with one name, the
+    /// first counts. [`convert_all`] adds the packages of its run.
     pub imports: &'a [ApiPackage],
+    /// Whether the card has the optional `int` (JCVM 2.2.3.1).
+    pub int: bool,
 }
 
 /// What came of it.
@@ -80,8 +86,24 @@ pub fn convert(input: &ConvertInput<'_>) -> Result<Converted, Vec<ConvertError>>
     check_aids(input, &mut errors);
     let package = package_name(&files, &mut errors);
     errors.check()?;
+    convert_files(input, &files, &package, input.imports)
+}
 
-    let mut world = World::new(&files, input.imports);
+/// Converts a package whose class files are read, and whose AIDs and name are right.
+fn convert_files(
+    input: &ConvertInput<'_>,
+    files: &[ClassFile],
+    package: &str,
+    imports: &[ApiPackage],
+) -> Result<Converted, Vec<ConvertError>> {
+    let mut errors = Errors::default();
+    if input.int {
+        errors.at(&format!("package {}", java_name(package)), String::new());
+        let text = "conversion with int is not supported: convert without it";
+        errors.push(None, Problem::Input(text.to_owned()));
+        errors.check()?;
+    }
+    let mut world = World::new(package, files, imports);
     for (id, file) in files.iter().enumerate() {
         check::class(&world, id, file, &mut errors);
     }
@@ -90,15 +112,15 @@ pub fn convert(input: &ConvertInput<'_>) -> Result<Converted, Vec<ConvertError>>
     let order = tokens::component_order(&world, files.len());
     let (class_tokens, layouts) =
         tokens::assign(&mut world, files.len(), &order, has_applets, &mut errors);
-    let image = statics::image(&world, &files, &mut errors, |errors, class| {
+    let image = statics::image(&world, files, &mut errors, |errors, class| {
         check::at_class(errors, &files[class]);
     });
-    let mut bodies = bodies(&world, &files, &mut errors);
+    let mut bodies = bodies(&world, files, &mut errors);
     errors.at("", String::new());
     let applets = applet_methods(input, &world, &mut errors);
     errors.check()?;
 
-    let pool = Pool::new(bodies.values()).map_err(|problem| whole(&package, problem))?;
+    let pool = Pool::new(bodies.values()).map_err(|problem| whole(package, problem))?;
     let mut methods = BTreeMap::new();
     for (id, body) in &mut bodies {
         let file = &files[id.class];
@@ -130,7 +152,7 @@ pub fn convert(input: &ConvertInput<'_>) -> Result<Converted, Vec<ConvertError>>
         pool: &pool,
         image: &image,
     };
-    link(input, &parts, &package, &applets).map_err(|problem| whole(&package, problem))
+    link(input, &parts, package, imports, &applets).map_err(|problem| whole(package, problem))
 }
 
 /// An error about the package as a whole.
@@ -283,10 +305,11 @@ fn link(
     input: &ConvertInput<'_>,
     parts: &Parts<'_>,
     package: &str,
+    imports: &[ApiPackage],
     installs: &[MemberId],
 ) -> Result<Converted, Problem> {
     let made = assemble::components(parts, |index| {
-        let import = &input.imports[index];
+        let import = &imports[index];
         PackageInfo {
             major: import.major,
             minor: import.minor,

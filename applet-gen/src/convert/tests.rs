@@ -4,3 +4,4 @@ mod bad;
 mod differential;
 mod good;
 mod harness;
+mod packages;

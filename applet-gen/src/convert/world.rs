@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::error::Problem;
+use super::lower::java_name;
 use super::types::{Type, field_type};
 use crate::api::ApiPackage;
 use crate::classfile::{ClassFile, Constant, acc};
@@ -108,6 +110,8 @@ pub(crate) struct MemberId {
 pub(crate) struct World {
     pub(crate) classes: Vec<Class>,
     by_name: HashMap<String, ClassId>,
+    /// Names of the imports.
+    packages: Vec<String>,
 }
 
 fn binding(class_access: u16, name: &str, access: u16) -> Binding {
@@ -122,16 +126,21 @@ fn binding(class_access: u16, name: &str, access: u16) -> Binding {
 
 impl World {
     /// The package's classes (they come first, in this order), then those of the imports.
-    pub(crate) fn new(own: &[ClassFile], imports: &[ApiPackage]) -> World {
+    /// Of several imports with one name, the first counts.
+    pub(crate) fn new(package: &str, own: &[ClassFile], imports: &[ApiPackage]) -> World {
         let mut world = World {
             classes: Vec::new(),
             by_name: HashMap::new(),
+            packages: Vec::new(),
         };
         for (index, file) in own.iter().enumerate() {
             world.add(own_class(index, file));
         }
-        for (index, package) in imports.iter().enumerate() {
-            world.add_import(index, package);
+        for (index, import) in imports.iter().enumerate() {
+            if import.name != package && !world.packages.contains(&import.name) {
+                world.packages.push(import.name.clone());
+                world.add_import(index, import);
+            }
         }
         world
     }
@@ -175,6 +184,21 @@ impl World {
 
     pub(crate) fn find(&self, name: &str) -> Option<ClassId> {
         self.by_name.get(name).copied()
+    }
+
+    /// What is wrong with a class that [`World::find`] doesn't find.
+    pub(crate) fn unknown_class(&self, name: &str) -> Problem {
+        let package = name.rsplit_once('/').map_or("", |(package, _)| package);
+        Problem::Unknown {
+            what: format!("class {}", java_name(name)),
+            instead: if self.packages.iter().any(|known| known == package) {
+                "its package is imported, but does not export it: a package with applets exports \
+                 its shareable interfaces only (JCVM 6.12), and any package only what is public"
+            } else {
+                "it is neither in the package nor in an imported one: add the import's API table \
+                 or export file, or do without the class"
+            },
+        }
     }
 
     pub(crate) fn field(&self, id: MemberId) -> &Field {

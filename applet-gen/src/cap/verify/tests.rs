@@ -331,6 +331,7 @@ fn what_the_converter_makes_passes() {
         version: (1, 0),
         applets: vec![("demo.DemoApplet".into(), [aid.as_slice(), b"\x01"].concat())],
         imports: packages(),
+        ..ConvertInput::default()
     });
     let verdict = verify(&converted.unwrap().cap, packages());
     assert_eq!(verdict.findings, []);

@@ -54,6 +54,38 @@ fn compile(sources: &[PathBuf]) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
+/// The class files of these texts, each with the path of its source file; by path.
+pub(super) fn compile_texts(sources: &[(&str, &str)]) -> Vec<(PathBuf, Vec<u8>)> {
+    let (javac, _, classpath) = stubs();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let paths: Vec<PathBuf> = sources
+        .iter()
+        .map(|(name, text)| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            path
+        })
+        .collect();
+    javac
+        .compile(&paths, std::slice::from_ref(classpath), &out)
+        .unwrap();
+    files(&out, "class")
+        .into_iter()
+        .map(|path| {
+            let bytes = std::fs::read(&path).unwrap();
+            (path.strip_prefix(&out).unwrap().to_owned(), bytes)
+        })
+        .collect()
+}
+
+/// Errors as a user sees them.
+pub(super) fn lines(errors: &[ConvertError]) -> String {
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
 /// The class files of one source text of package `p`, class `A`.
 pub(super) fn classes_of(source: &str) -> Vec<(String, Vec<u8>)> {
     let folder = tempfile::tempdir().unwrap();
@@ -77,6 +109,7 @@ pub(super) fn input(
             .into_iter()
             .collect(),
         imports: api::packages(),
+        ..ConvertInput::default()
     }
 }
 

@@ -35,6 +35,7 @@ fn load_file() -> &'static [u8] {
             version: (1, 0),
             applets: vec![("toolkit.Beacon".into(), MODULE.to_vec())],
             imports: api::packages(),
+            ..ConvertInput::default()
         };
         let converted = convert(&input).unwrap_or_else(|errors| panic!("{errors:?}"));
         converted.cap.load_file(false).unwrap()

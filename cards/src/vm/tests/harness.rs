@@ -38,6 +38,7 @@ pub(super) fn load_files() -> &'static (Vec<u8>, Vec<u8>) {
                 version: (1, 0),
                 applets: vec![(applet.0.into(), applet.1.to_vec())],
                 imports,
+                ..ConvertInput::default()
             };
             convert(&input).unwrap_or_else(|errors| {
                 panic!(
