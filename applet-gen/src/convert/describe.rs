@@ -335,12 +335,10 @@ fn offered_interfaces(parts: &Parts<'_>, exported: &[ClassId], class: ClassId) -
         for name in &world.classes[at].interfaces {
             match world.find(name) {
                 Some(id) if !is_offered(parts, exported, id) => {
-                    if !queue.contains(&id) {
-                        queue.push(id);
-                    }
+                    // Each once: interfaces can be circular in what was not refused yet.
+                    queue.extend(Some(id).filter(|id| !queue.contains(id)));
                 }
-                _ if !found.contains(name) => found.push(name.clone()),
-                _ => {}
+                _ => found.extend(Some(name.clone()).filter(|name| !found.contains(name))),
             }
         }
     }

@@ -167,6 +167,11 @@ impl World {
                 binding: binding(class.flags, &method.name, method.flags),
                 token: Some(method.token),
             });
+            // Tables, export files and the packages of a run list members in different orders.
+            let mut fields: Vec<Field> = fields.collect();
+            fields.sort_by(|a, b| a.name.cmp(&b.name));
+            let mut methods: Vec<Method> = methods.collect();
+            methods.sort_by(|a, b| (&a.name, &a.descriptor).cmp(&(&b.name, &b.descriptor)));
             self.add(Class {
                 name: class.name.clone(),
                 access: class.flags,
@@ -176,8 +181,8 @@ impl World {
                 },
                 super_name: class.super_name.clone(),
                 interfaces: class.interfaces.clone(),
-                fields: fields.collect(),
-                methods: methods.collect(),
+                fields,
+                methods,
             });
         }
     }
