@@ -7,6 +7,7 @@
 
 pub mod aid;
 pub mod apdu;
+pub mod atr;
 pub mod cat;
 pub mod commands;
 pub mod config;

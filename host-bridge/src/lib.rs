@@ -9,5 +9,6 @@ pub mod order;
 pub mod personalize;
 pub mod report;
 pub mod scenario;
+pub mod survey;
 pub mod terminal;
 pub mod transport;

@@ -4,6 +4,7 @@
 //! come out. Readers and card state live elsewhere; the virtual card's security domain uses the
 //! card side of [`scp03`] and the decoders.
 
+pub mod card_data;
 pub mod command;
 pub mod load;
 pub mod put_key;

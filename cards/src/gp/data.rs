@@ -106,5 +106,5 @@ fn capabilities(i: u8) -> Vec<u8> {
             tlv::write(0x82, &[0x07]),
         ],
     );
-    tlv::write(0x67, &tlv::write(0x67, &scp))
+    tlv::write(0x67, &scp)
 }

@@ -5,7 +5,7 @@
 
 use crate::exit::{self, Exit, ExitCode};
 use applet_gen::gp::scp03::{KeyLengthError, StaticKeys};
-use cards::definition::Definition;
+use cards::definition::{Definition, Use, is_public_test_key};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,23 @@ pub struct KeySet {
     pub kvn: u8,
     /// The keys.
     pub keys: StaticKeys,
+}
+
+impl KeySet {
+    /// Refuses public test keys on cards of a production definition.
+    ///
+    /// # Errors
+    /// [`KeyError::Public`].
+    pub fn allowed_on(&self, definition: &Definition) -> Result<(), KeyError> {
+        let keys = [&self.keys.enc, &self.keys.mac, &self.keys.dek];
+        if definition.use_ != Use::Production || !keys.into_iter().any(is_public_test_key) {
+            return Ok(());
+        }
+        Err(KeyError::Public {
+            set: self.name.clone(),
+            card: format!("{} {}", definition.eum, definition.product),
+        })
+    }
 }
 
 /// Why keys can't be had.
@@ -63,6 +80,14 @@ pub enum KeyError {
         /// Names in the key file.
         known: Vec<String>,
     },
+    /// A key that everyone knows, for cards that go to customers (design: secrets).
+    #[error("key set {set}: a public test key, and cards of {card} are for production")]
+    Public {
+        /// Name of the set.
+        set: String,
+        /// EUM and product of the definition.
+        card: String,
+    },
     /// `test` was asked for, and the definition has none.
     #[error("key set \"test\": the card definition has no test keys")]
     NoTestKeys,
@@ -77,7 +102,10 @@ fn list(names: &[String]) -> String {
 
 impl ExitCode for KeyError {
     fn exit(&self) -> Exit {
-        exit::KEYS
+        match self {
+            KeyError::Public { .. } => exit::TEST_KEYS,
+            _ => exit::KEYS,
+        }
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) use row::point_of;
 pub use row::{Eim, OrderRow};
 pub use sample::{SampleOptions, sample};
 
-use cards::definition::{Definition, Use, is_public_test_key};
+use cards::definition::Definition;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -132,28 +132,15 @@ fn duplicates(rows: &[OrderRow], faults: &mut Vec<OrderFault>) {
 
 /// Keys that everyone knows have no place on cards for customers (design decision 9).
 fn refuse_test_keys(rows: &[OrderRow], definition: &Definition, faults: &mut Vec<OrderFault>) {
-    if definition.use_ != Use::Production {
-        return;
-    }
     let mut known = std::collections::HashMap::new();
     for row in rows {
-        let keys = &row.keys.keys;
-        let public = *known.entry(keys.check_values()).or_insert_with(|| {
-            [&keys.enc, &keys.mac, &keys.dek]
-                .into_iter()
-                .any(is_public_test_key)
-        });
-        if public {
+        let verdict = known
+            .entry(row.keys.keys.check_values())
+            .or_insert_with(|| row.keys.allowed_on(definition));
+        if let Err(refused) = verdict {
             faults.push(OrderFault {
                 test_keys: true,
-                ..OrderFault::at(
-                    row.line,
-                    row.keys_column,
-                    format!(
-                        "key set {}: a public test key, and cards of {} {} are for production",
-                        row.keys.name, definition.eum, definition.product
-                    ),
-                )
+                ..OrderFault::at(row.line, row.keys_column, refused.to_string())
             });
         }
     }

@@ -2,6 +2,7 @@
 //! stack.
 
 mod bad_input;
+mod card_info;
 mod help;
 mod killed;
 mod pcsc;

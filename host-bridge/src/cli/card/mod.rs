@@ -1,15 +1,16 @@
 //! `ipae card`: card definitions and readers.
 
+mod info;
+mod inspect;
+
 use super::failure::{Failure, OrExit};
 use super::output::{Out, style};
-use applet_gen::gp::command;
-use applet_model::{aid, readout};
 use cards::definition::{Definition, SHIPPED, json_schema};
 use clap::{Args, Subcommand};
 use host_bridge::exit;
 use host_bridge::personalize::VirtualLink;
+use host_bridge::transport::CardLink;
 use host_bridge::transport::pcsc::{self, PcscLink};
-use host_bridge::transport::{CardLink, exchange};
 use std::path::PathBuf;
 
 #[derive(Subcommand)]
@@ -22,8 +23,10 @@ pub enum Card {
     /// Print the JSON Schema of card definitions, for editors
     #[command(after_help = "Example:\n  ipae card schema > card.schema.json")]
     Schema,
+    /// Look into any GlobalPlatform card: what it tells to anybody, its registry with a key set
+    Info(info::Info),
     /// Read the applet on a card: state, counters, configuration, log, all in words
-    Inspect(Inspect),
+    Inspect(inspect::Inspect),
     /// List the PC/SC readers
     #[command(after_help = "Example:\n  ipae card readers --json")]
     Readers,
@@ -40,15 +43,10 @@ pub struct Show {
     definition: String,
 }
 
+/// A card in a reader, or a virtual one.
 #[derive(Args)]
-#[command(after_help = "\
-Examples:
-  ipae card inspect --reader \"ACR38\"
-  ipae card inspect --file run1/cards/89049032000000000000000000000163.card --json
-
-The card is reset first: what the applet held in transient memory is gone. Nothing is changed.")]
-pub struct Inspect {
-    /// A PC/SC reader, or the beginning of its name
+pub struct LinkArgs {
+    /// A PC/SC reader, or a part of its name that no other has
     #[arg(long, value_name = "NAME", required_unless_present = "file")]
     reader: Option<String>,
     /// The file of a virtual card
@@ -56,42 +54,12 @@ pub struct Inspect {
     file: Option<PathBuf>,
 }
 
-impl Inspect {
-    fn run(&self, out: &Out) -> Result<(), Failure> {
-        let mut link: Box<dyn CardLink> = match (&self.file, &self.reader) {
+impl LinkArgs {
+    /// Takes the card.
+    pub fn open(&self) -> Result<Box<dyn CardLink>, Failure> {
+        Ok(match (&self.file, &self.reader) {
             (Some(file), _) => Box::new(VirtualLink::open(&file.display().to_string(), file)?),
             (None, reader) => Box::new(PcscLink::open(reader.as_deref().unwrap_or_default())?),
-        };
-        let select = command::select(aid::INSTANCE_IPAE);
-        let answer = exchange(link.as_mut(), &select)?;
-        if !answer.sw.is_ok() {
-            let text = format!(
-                "{} has no IPAe applet: SELECT of {} answered {}",
-                link.name(),
-                hex::encode_upper(aid::INSTANCE_IPAE),
-                answer.sw
-            );
-            return Err(Failure::new(exit::CARD_REFUSED, text)
-                .next("`ipae personalize` loads and installs it"));
-        }
-        let mut all = Vec::new();
-        for object in readout::objects() {
-            let answer = exchange(link.as_mut(), &readout::command(object))?;
-            if !answer.sw.is_ok() {
-                let text = format!("GET DATA of {} answered {}", object.name, answer.sw);
-                return Err(Failure::new(exit::CARD_REFUSED, text));
-            }
-            all.push(readout::decode(object, &answer.data).or_exit(exit::CARD_REFUSED)?);
-        }
-        out.print(&all, |w| {
-            let head = style::HEAD;
-            for object in &all {
-                writeln!(w, "{head}{}{head:#}", object.name)?;
-                for field in &object.fields {
-                    writeln!(w, "  {:<20} {}", field.name, field.value)?;
-                }
-            }
-            Ok(())
         })
     }
 }
@@ -112,6 +80,7 @@ impl Card {
                 let schema = json_schema();
                 out.print(&schema, |w| writeln!(w, "{schema:#}"))
             }
+            Card::Info(info) => info.run(out),
             Card::Inspect(inspect) => inspect.run(out),
             Card::Readers => {
                 let readers = pcsc::readers()?;
