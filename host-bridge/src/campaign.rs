@@ -27,6 +27,8 @@ pub struct Campaign {
     pub steps: u64,
     /// Rows of the transition table that the CAP took.
     pub rows: BTreeSet<usize>,
+    /// Deepest stack of the applet, in bytes.
+    pub max_stack: usize,
 }
 
 /// Why a trace ended early: a defect of the applet, the VM or the model.
@@ -83,6 +85,7 @@ pub fn run(
             all.traces += part.traces;
             all.steps += part.steps;
             all.rows.extend(part.rows);
+            all.max_stack = all.max_stack.max(part.max_stack);
         }
         Ok(all)
     })
@@ -101,7 +104,7 @@ fn traces(
         let before = lockstep.steps();
         let mut number = 0;
         let traced = trace(card.clone(), &mut lockstep, seed, &mut driver, &mut number);
-        traced.map_err(|cause| CampaignError {
+        let max_stack = traced.map_err(|cause| CampaignError {
             seed,
             name: driver.name(),
             number,
@@ -110,18 +113,20 @@ fn traces(
         campaign.traces += 1;
         campaign.steps += lockstep.steps() - before;
         campaign.rows.extend(lockstep.rows());
+        campaign.max_stack = campaign.max_stack.max(max_stack);
         progress.fetch_add(1, Ordering::Relaxed);
     }
     Ok(campaign)
 }
 
+/// Gives the deepest stack.
 fn trace(
     mut card: VirtualCard,
     lockstep: &mut Lockstep,
     seed: u64,
     driver: &mut Driver,
     number: &mut usize,
-) -> Result<(), Cause> {
+) -> Result<usize, Cause> {
     card.reset();
     card.set_on_stand(true);
     lockstep.follow(&card.take_trace())?;
@@ -140,5 +145,5 @@ fn trace(
     if !lockstep.machine().is_busy() {
         lockstep.finish()?;
     }
-    Ok(())
+    Ok(card.vm().memory().max_stack)
 }

@@ -11,6 +11,7 @@
 //! be left over) and lossless: what [`Cap::from_components`] accepts, [`Cap::component`] gives back
 //! byte for byte. CAP formats 2.1 and 2.2 are read and written; 2.3 (Java Card 3.1) is refused.
 
+pub mod budget;
 pub mod bytes;
 pub mod class;
 pub mod decode;
@@ -20,6 +21,7 @@ pub mod error;
 pub mod header;
 pub mod info;
 pub mod jar;
+pub mod labels;
 pub mod loadfile;
 pub mod method;
 pub mod opcode;

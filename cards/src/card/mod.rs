@@ -387,6 +387,7 @@ fn limits(definition: &Definition) -> Limits {
         persistent: bytes(memory.persistent),
         transient_reset: bytes(memory.transient_reset),
         transient_deselect: bytes(memory.transient_deselect),
+        stack: bytes(memory.stack),
         commit: bytes(memory.commit_buffer),
         apdu_buffer: usize::from(memory.apdu_buffer),
         ..Limits::default()

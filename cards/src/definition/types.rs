@@ -127,6 +127,8 @@ pub struct Memory {
     pub transient_reset: u32,
     /// Transient, cleared at deselection.
     pub transient_deselect: u32,
+    /// Stack of one thread: two bytes for each word of arguments, locals and operands, and what a frame takes besides.
+    pub stack: u32,
     /// Java Card transaction buffer.
     pub commit_buffer: u32,
     /// Smallest APDU buffer that applets see, including the header.

@@ -41,6 +41,12 @@ pub const FRAME_BYTES: usize = 10;
 /// Bytes that an object or array takes besides its fields or elements.
 pub const OBJECT_BYTES: usize = 8;
 
+/// What this VM charges, for budgets of packages that are not on a card yet.
+pub const COSTS: applet_gen::cap::budget::Costs = applet_gen::cap::budget::Costs {
+    frame: FRAME_BYTES as u32,
+    object: OBJECT_BYTES as u32,
+};
+
 /// Memory in use, in bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {

@@ -44,7 +44,7 @@ pub use apdu::ApduState;
 pub use error::{DeleteError, Fault, LoadError, Throw, Trap, VmError, system};
 pub use heap::{Access, Storage};
 pub use host::{Host, NativeCall};
-pub use limits::{FRAME_BYTES, Limits, OBJECT_BYTES, Usage};
+pub use limits::{COSTS, FRAME_BYTES, Limits, OBJECT_BYTES, Usage};
 pub(crate) use observer::Slot;
 pub use observer::{Event, Made, Observer, Place};
 pub use state::{Instance, Mode};

@@ -1,35 +1,18 @@
 //! The applet to load: its CAP file, what it needs, how it is installed.
 
 use super::error::PersonalizeError;
+use applet_gen::api;
 use applet_gen::cap::Cap;
+use applet_gen::cap::budget::{self, Budget};
 use applet_gen::gp::uicc_params::{
     AccessDomain, AccessParameters, CardLimits, InstallParameters, SimToolkit, SystemParameters,
     ToolkitParameters, UiccParameters,
 };
 use applet_model::aid;
-use applet_model::machine::layout;
 use cards::definition::{Definition, InstallParameterForm};
+use cards::vm::COSTS;
 use sha2::{Digest, Sha256};
 use std::path::Path;
-
-/// Memory that the applet takes besides its load file, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Needs {
-    /// Persistent: objects and the persistent record.
-    pub persistent: u32,
-    /// Transient, cleared at reset.
-    pub transient: u32,
-}
-
-impl Default for Needs {
-    /// The model's figures: persistent record, registers, two buffers.
-    fn default() -> Self {
-        Needs {
-            persistent: layout::PERSISTENT as u32,
-            transient: (layout::WORKING - layout::PERSISTENT + 2 * layout::BUFFER) as u32,
-        }
-    }
-}
 
 /// An applet that can be loaded.
 pub struct Applet {
@@ -47,8 +30,8 @@ pub struct Applet {
     pub module: Vec<u8>,
     /// Instance AID.
     pub instance: Vec<u8>,
-    /// Memory it takes.
-    pub needs: Needs,
+    /// What it takes on a card.
+    pub budget: Budget,
 }
 
 impl Applet {
@@ -98,7 +81,7 @@ impl Applet {
             package,
             module,
             instance,
-            needs: Needs::default(),
+            budget: budget::budget(&cap, api::packages(), COSTS).map_err(wrong)?,
             cap,
         })
     }
@@ -114,7 +97,7 @@ impl Applet {
             if on_card.is_some_and(|p| p.major == import.major && p.minor >= import.minor) {
                 continue;
             }
-            let known = applet_gen::api::find_by_aid(&import.aid);
+            let known = api::find_by_aid(&import.aid);
             return Err(PersonalizeError::Import {
                 package: known.map_or_else(|| hex::encode_upper(&import.aid), |p| p.name.clone()),
                 major: import.major,
@@ -124,12 +107,14 @@ impl Applet {
             });
         }
         let memory = &definition.memory;
-        self.memory(
-            "persistent memory, by the card definition",
-            "transient memory, by the card definition",
-            memory.persistent.into(),
-            memory.transient_reset.into(),
-        )?;
+        let bytes = |n: u32| Some(n.into());
+        let limits = budget::Limits {
+            persistent: bytes(memory.persistent),
+            reset: bytes(memory.transient_reset),
+            deselect: bytes(memory.transient_deselect),
+            stack: bytes(memory.stack),
+        };
+        self.memory("by the card definition", &limits)?;
         let limits = CardLimits {
             channels: definition.toolkit.bip_channels,
             timers: definition.toolkit.timers,
@@ -142,28 +127,17 @@ impl Applet {
         }
     }
 
-    /// Compares the needs with what is there, in bytes.
+    /// Compares the budget with what is there.
     pub(super) fn memory(
         &self,
-        persistent_name: &'static str,
-        transient_name: &'static str,
-        persistent: u64,
-        transient: u64,
+        who: &'static str,
+        limits: &budget::Limits,
     ) -> Result<(), PersonalizeError> {
-        let load = self.load_file.len() as u64 + u64::from(self.needs.persistent);
-        for (what, needed, available) in [
-            (persistent_name, load, persistent),
-            (transient_name, self.needs.transient.into(), transient),
-        ] {
-            if needed > available {
-                return Err(PersonalizeError::Memory {
-                    what,
-                    needed,
-                    available,
-                });
-            }
+        let shortages = self.budget.shortages(self.load_file.len(), limits);
+        if shortages.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        Err(PersonalizeError::Memory { who, shortages })
     }
 
     /// The install parameters: one timer, one channel, no menu, no access to files, no remote

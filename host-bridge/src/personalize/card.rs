@@ -9,6 +9,7 @@ use super::{Event, Job, Observer, Options, emit};
 use crate::journal::{Progress, Step};
 use crate::order::{Eim, point_of};
 use crate::transport::{CardLink, Counted, exchange};
+use applet_gen::cap::budget::Limits;
 use applet_gen::gp::command::{self, Install, StatusKind};
 use applet_gen::gp::load::load_commands;
 use applet_gen::gp::registry::{RegistryEntry, parse_card_resources};
@@ -218,12 +219,12 @@ fn check(work: &mut Work<'_, '_>, isd: &mut Isd<'_>) -> Result<(bool, String), P
     let Some(free) = free else {
         return Ok((false, "the card doesn't say what memory is free".to_owned()));
     };
-    applet.memory(
-        "persistent memory, by the card itself",
-        "transient memory, by the card itself",
-        free.non_volatile.into(),
-        free.volatile.into(),
-    )?;
+    let limits = Limits {
+        persistent: Some(free.non_volatile.into()),
+        reset: Some(free.volatile.into()),
+        ..Limits::default()
+    };
+    applet.memory("by the card itself", &limits)?;
     Ok((
         false,
         format!(

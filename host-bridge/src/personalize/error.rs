@@ -5,6 +5,7 @@ use crate::exit::{self, Exit, ExitCode};
 use crate::journal::{JournalError, Step};
 use crate::transport::LinkError;
 use applet_gen::cap::CapError;
+use applet_gen::cap::budget::Shortage;
 use applet_gen::gp::load::LoadError;
 use applet_gen::gp::scp03::ScpError;
 use applet_gen::gp::uicc_params::ParameterError;
@@ -46,14 +47,12 @@ pub enum PersonalizeError {
         available: Option<String>,
     },
     /// Too little memory.
-    #[error("{what}: the applet needs {needed} bytes, {available} are there; nothing was loaded")]
+    #[error("the applet needs more memory than is there {who}, so nothing was loaded:\n{}", lines(.shortages))]
     Memory {
-        /// Which memory, and who says what is there.
-        what: &'static str,
-        /// Bytes needed.
-        needed: u64,
-        /// Bytes available.
-        available: u64,
+        /// Who says what is there.
+        who: &'static str,
+        /// Every memory of which there is too little.
+        shortages: Vec<Shortage>,
     },
     /// Install parameters that don't fit.
     #[error(transparent)]
@@ -161,6 +160,11 @@ pub enum PersonalizeError {
         /// The error.
         source: Box<PersonalizeError>,
     },
+}
+
+fn lines(shortages: &[Shortage]) -> String {
+    let lines: Vec<String> = shortages.iter().map(|one| format!("  {one}")).collect();
+    lines.join("\n")
 }
 
 fn hint(sw: Sw, command: &str) -> &'static str {

@@ -18,7 +18,7 @@ mod station;
 mod virtual_station;
 
 pub use crate::transport::VirtualLink;
-pub use applet::{Applet, Needs};
+pub use applet::Applet;
 pub use error::PersonalizeError;
 pub use es10::{Es10, Es10Error};
 pub use isd::Isd;

@@ -143,8 +143,8 @@ fn print(d: &Definition, out: &Out) -> Result<(), Failure> {
         let memory = &d.memory;
         writeln!(
             w,
-            "  memory         {} bytes persistent, {} transient until reset, {} until deselection",
-            memory.persistent, memory.transient_reset, memory.transient_deselect
+            "  memory         {} bytes persistent, {} transient until reset, {} until deselection, {} of stack",
+            memory.persistent, memory.transient_reset, memory.transient_deselect, memory.stack
         )?;
         let scp03 = &d.isd.scp03;
         writeln!(w, "  ISD            {}", d.isd.aid)?;
