@@ -2,7 +2,7 @@
 
 use super::ClassFileError;
 use super::bytes::Reader;
-use super::pool::{Constant, MemberRef, Pool};
+use super::pool::{CallSite, Constant, MemberRef, Pool};
 
 /// A `tableswitch` or `lookupswitch`; targets are code offsets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub enum Operand {
     Class(String),
     /// `ldc`.
     Constant(Constant),
-    /// `invokedynamic`: the call site's name.
-    Dynamic(String),
+    /// `invokedynamic`.
+    Dynamic(CallSite),
     /// `multianewarray`: the type and the number of dimensions.
     MultiArray(String, u8),
     /// A switch.
@@ -129,9 +129,9 @@ fn operand(
             Operand::Member(member)
         }
         0xBA => {
-            let (name, _) = pool.dynamic(input.u2("call site")?)?;
+            let site = pool.dynamic(input.u2("call site")?)?;
             input.u2("invokedynamic zero")?;
-            Operand::Dynamic(name)
+            Operand::Dynamic(site)
         }
         0xBB | 0xBD | 0xC0 | 0xC1 => Operand::Class(pool.class(input.u2("class index")?)?),
         0xBC => Operand::Int(input.u1("newarray type")?.into()),

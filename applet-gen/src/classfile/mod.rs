@@ -10,11 +10,12 @@ mod code;
 mod pool;
 
 pub use code::{Instruction, Operand, Switch, decode};
-pub use pool::{Constant, MemberRef, Pool};
+pub use pool::{CallSite, Constant, MemberRef, Pool};
 
 use std::collections::BTreeSet;
 
 use bytes::Reader;
+use pool::Bootstrap;
 
 /// Access and property flags of classes, fields and methods (JVMS tables 4.1-B, 4.5-A, 4.6-A).
 pub mod acc {
@@ -50,6 +51,8 @@ pub mod acc {
     pub const ANNOTATION: u16 = 0x2000;
     /// An enumeration type or one of its constants.
     pub const ENUM: u16 = 0x4000;
+    /// A module's declaration, which is no class.
+    pub const MODULE: u16 = 0x8000;
 }
 
 /// Why the bytes are no class file: what was expected, and where.
@@ -202,7 +205,7 @@ impl ClassFile {
         }
         let minor = input.u2("minor_version")?;
         let major = input.u2("major_version")?;
-        let pool = Pool::read(&mut input)?;
+        let mut pool = Pool::read(&mut input)?;
         let mut access = input.u2("access_flags")?;
         let name = pool.class(input.u2("this_class")?)?;
         let super_name = match input.u2("super_class")? {
@@ -210,6 +213,7 @@ impl ClassFile {
             index => Some(pool.class(index)?),
         };
         let interfaces = input.list("interfaces", |input| pool.class(input.u2("interface")?))?;
+        pool.set_bootstraps(bootstraps(input.clone(), &pool)?);
         let fields = input.list("fields", |input| read_field(input, &pool))?;
         let methods = input.list("methods", |input| read_method(input, &pool))?;
         let mut source_file = None;
@@ -276,6 +280,30 @@ fn descriptor_classes(descriptor: &str) -> Vec<String> {
         rest = after;
     }
     found
+}
+
+/// Looks ahead for the class's `BootstrapMethods`, which the code needs to be understood; `input`
+/// stands before the fields.
+fn bootstraps(mut input: Reader<'_>, pool: &Pool) -> Result<Vec<Bootstrap>, ClassFileError> {
+    for members in ["fields", "methods"] {
+        input.list(members, |input| {
+            input.take(6, "member")?;
+            for_each_attribute(input, pool, |_, _| Ok(()))
+        })?;
+    }
+    let mut rows = Vec::new();
+    for_each_attribute(&mut input, pool, |attribute, body| {
+        if attribute == "BootstrapMethods" {
+            rows = body.list("bootstrap_methods", |body| {
+                Ok(Bootstrap {
+                    method: body.u2("bootstrap_method_ref")?,
+                    arguments: body.list("bootstrap_arguments", |body| body.u2("argument"))?,
+                })
+            })?;
+        }
+        Ok(())
+    })?;
+    Ok(rows)
 }
 
 fn for_each_attribute<'a>(

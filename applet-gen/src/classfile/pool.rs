@@ -27,6 +27,26 @@ pub struct MemberRef {
     pub descriptor: String,
 }
 
+/// A dynamic call site (JVMS 4.4.10) with what its bootstrap method says about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallSite {
+    /// Its name.
+    pub name: String,
+    /// Its descriptor: what the call takes and gives.
+    pub descriptor: String,
+    /// The class of the bootstrap method, as `java/lang/invoke/LambdaMetafactory`.
+    pub factory: String,
+    /// The first method among the bootstrap arguments: a lambda's body, or the method referred to.
+    pub target: Option<MemberRef>,
+}
+
+/// One row of `BootstrapMethods` (JVMS 4.7.23): a method handle and its arguments.
+#[derive(Debug, Clone)]
+pub(crate) struct Bootstrap {
+    pub(crate) method: u16,
+    pub(crate) arguments: Vec<u16>,
+}
+
 #[derive(Debug, Clone)]
 enum Entry {
     /// The second slot of `long` and `double`, and index 0.
@@ -37,7 +57,9 @@ enum Entry {
     String(u16),
     NameAndType(u16, u16),
     Member(u16, u16),
-    Dynamic(u16),
+    MethodHandle(u16),
+    /// Row of the class's `BootstrapMethods`, name and type.
+    Dynamic(u16, u16),
     Other(&'static str),
 }
 
@@ -45,6 +67,7 @@ enum Entry {
 #[derive(Debug, Clone)]
 pub struct Pool {
     entries: Vec<Entry>,
+    bootstraps: Vec<Bootstrap>,
 }
 
 impl Pool {
@@ -75,16 +98,16 @@ impl Pool {
                 9..=11 => Entry::Member(input.u2("member class")?, input.u2("member name")?),
                 12 => Entry::NameAndType(input.u2("name")?, input.u2("descriptor")?),
                 15 => {
-                    input.take(3, "MethodHandle")?;
-                    Entry::Other("MethodHandle")
+                    input.u1("MethodHandle kind")?;
+                    Entry::MethodHandle(input.u2("MethodHandle reference")?)
                 }
                 16 => {
                     input.u2("MethodType")?;
                     Entry::Other("MethodType")
                 }
                 17 | 18 => {
-                    input.u2("bootstrap method")?;
-                    Entry::Dynamic(input.u2("Dynamic name")?)
+                    let row = input.u2("bootstrap method")?;
+                    Entry::Dynamic(row, input.u2("Dynamic name")?)
                 }
                 19 | 20 => {
                     input.u2("Module or Package")?;
@@ -104,7 +127,15 @@ impl Pool {
                 entries.push(Entry::Unusable);
             }
         }
-        Ok(Pool { entries })
+        Ok(Pool {
+            entries,
+            bootstraps: Vec::new(),
+        })
+    }
+
+    /// Takes the class's `BootstrapMethods`, which [`Pool::dynamic`] looks into.
+    pub(crate) fn set_bootstraps(&mut self, bootstraps: Vec<Bootstrap>) {
+        self.bootstraps = bootstraps;
     }
 
     fn wrong<T>(&self, index: u16, expected: &'static str) -> Result<T, ClassFileError> {
@@ -192,14 +223,32 @@ impl Pool {
         }
     }
 
-    /// The name and descriptor of a dynamic call site.
+    /// A dynamic call site.
     ///
     /// # Errors
-    /// When the entry is something else.
-    pub fn dynamic(&self, index: u16) -> Result<(String, String), ClassFileError> {
+    /// When the entry is something else, or its bootstrap method is missing.
+    pub fn dynamic(&self, index: u16) -> Result<CallSite, ClassFileError> {
+        let Some(Entry::Dynamic(row, name_and_type)) = self.entries.get(usize::from(index)) else {
+            return self.wrong(index, "InvokeDynamic");
+        };
+        let (name, descriptor) = self.name_and_type(*name_and_type)?;
+        let Some(bootstrap) = self.bootstraps.get(usize::from(*row)) else {
+            return self.wrong(index, "a row of BootstrapMethods");
+        };
+        let arguments = bootstrap.arguments.iter();
+        Ok(CallSite {
+            name,
+            descriptor,
+            factory: self.handle(bootstrap.method)?.class,
+            target: arguments.filter_map(|at| self.handle(*at).ok()).next(),
+        })
+    }
+
+    /// The member that a MethodHandle entry leads to.
+    fn handle(&self, index: u16) -> Result<MemberRef, ClassFileError> {
         match self.entries.get(usize::from(index)) {
-            Some(Entry::Dynamic(name_and_type)) => self.name_and_type(*name_and_type),
-            _ => self.wrong(index, "InvokeDynamic"),
+            Some(Entry::MethodHandle(member)) => self.member(*member),
+            _ => self.wrong(index, "MethodHandle"),
         }
     }
 
@@ -212,7 +261,8 @@ impl Pool {
             Some(Entry::Integer(value)) => Constant::Integer(*value),
             Some(Entry::String(text)) => Constant::String(self.utf8(*text)?),
             Some(Entry::Class(_)) => Constant::Other("Class"),
-            Some(Entry::Dynamic(_)) => Constant::Other("dynamic constant"),
+            Some(Entry::Dynamic(..)) => Constant::Other("dynamic constant"),
+            Some(Entry::MethodHandle(_)) => Constant::Other("MethodHandle"),
             Some(Entry::Other(name)) => Constant::Other(name),
             _ => return self.wrong(index, "a loadable constant"),
         })

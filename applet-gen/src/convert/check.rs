@@ -2,12 +2,12 @@
 
 use super::error::{Errors, Problem, rule};
 use super::lower::java_name;
-use super::types::{field_type, refuse_type, signature};
+use super::types::{Type, field_type, refuse_type, signature};
 use super::world::{Binding, ClassId, World};
-use crate::classfile::{ClassFile, Method, acc};
+use crate::classfile::{ClassFile, Method, Operand, acc};
 
-/// Java 8, the newest class file version whose constructs this converter knows.
-const NEWEST_CLASS_FILE: u16 = 52;
+/// Class file versions that this converter knows: those of JDK 1.1 and of Java 21.
+const VERSIONS: std::ops::RangeInclusive<(u16, u16)> = (45, 3)..=(65, 0);
 
 /// The source file's name for messages.
 pub(crate) fn source(file: &ClassFile) -> String {
@@ -33,29 +33,64 @@ pub(crate) fn at_method(errors: &mut Errors, file: &ClassFile, method: &Method) 
     errors.at(&source(file), place);
 }
 
+/// Whether the file declares nothing that a card could hold: a module, a package's annotations,
+/// an annotation type (annotations are for tools, JCVM 2.2.2.1 ignores those that it can).
+pub(crate) fn is_left_out(file: &ClassFile) -> bool {
+    file.access & (acc::ANNOTATION | acc::MODULE) != 0 || file.name.ends_with("/package-info")
+}
+
 /// Whether the class is refused as a whole: what is in it would only repeat that.
 pub(crate) fn is_refused(file: &ClassFile) -> bool {
-    file.version.0 > NEWEST_CLASS_FILE || file.access & (acc::ENUM | acc::ANNOTATION) != 0
+    !VERSIONS.contains(&file.version)
+        || file.access & acc::ENUM != 0
+        || is_record(file)
+        || is_switch_map(file)
+}
+
+/// Whether javac made the class for a switch on an enum, which is refused where it stands.
+fn is_switch_map(file: &ClassFile) -> bool {
+    file.access & acc::SYNTHETIC != 0
+        && (file.fields.iter()).any(|field| field.name.starts_with("$SwitchMap$"))
+}
+
+fn is_record(file: &ClassFile) -> bool {
+    file.super_name.as_deref() == Some("java/lang/Record")
+}
+
+/// The first line that the class's code tells of: its declaration's, or near.
+fn first_line(file: &ClassFile) -> Option<u16> {
+    let codes = file
+        .methods
+        .iter()
+        .filter_map(|method| method.code.as_ref());
+    let lines = codes.flat_map(|code| code.lines.iter().map(|(_, line)| *line));
+    lines.min()
 }
 
 /// Reports everything in a class's declarations that Java Card doesn't have.
 pub(crate) fn class(world: &World, id: ClassId, file: &ClassFile, errors: &mut Errors) {
     at_class(errors, file);
-    if file.version.0 > NEWEST_CLASS_FILE {
-        errors.push(
-            None,
-            Problem::Unsupported {
-                what: format!("class file version {}", file.version.0),
-                clause: "2.3.1",
-                instead: "compile with `javac -source 8 -target 8` or lower",
-            },
-        );
+    let (major, minor) = file.version;
+    if !VERSIONS.contains(&file.version) {
+        let what = match minor {
+            u16::MAX => format!("class file version {major} with preview features"),
+            _ => format!("class file version {major}.{minor}"),
+        };
+        let instead = "compile with `javac --release 8`, or any release up to 21";
+        errors.unsupported(None, what, ("2.3.1", instead));
     }
-    if file.access & acc::ENUM != 0 {
-        errors.unsupported(None, "an enum", rule::LANGUAGE);
-    }
-    if file.access & acc::ANNOTATION != 0 {
-        errors.unsupported(None, "an annotation type", rule::LANGUAGE);
+    let whole = [
+        (file.access & acc::ENUM != 0, "an enum"),
+        (is_record(file), "a record"),
+        (
+            (file.attributes.iter()).any(|name| name == "PermittedSubclasses"),
+            "a sealed class or interface",
+        ),
+    ];
+    for (found, what) in whole {
+        if found {
+            errors.unsupported(first_line(file), what, rule::LANGUAGE);
+        }
     }
     if is_refused(file) {
         return;
@@ -63,13 +98,7 @@ pub(crate) fn class(world: &World, id: ClassId, file: &ClassFile, errors: &mut E
     let above = file.super_name.iter().filter(|_| !file.is_interface());
     for name in above.chain(&file.interfaces) {
         if world.find(name).is_none() {
-            errors.push(
-                None,
-                Problem::Unknown {
-                    what: format!("the superclass or interface {}", java_name(name)),
-                    instead: "add its package to the imports, or do without it",
-                },
-            );
+            errors.push(first_line(file), world.unknown_class(name));
         }
     }
     if world
@@ -91,21 +120,22 @@ fn fields(world: &World, file: &ClassFile, errors: &mut Errors) {
     for field in &file.fields {
         let place = format!("{}.{}", java_name(&file.name), field.name);
         errors.at(&source(file), place);
+        let line = initialised(file, &field.name);
         let kind = field_type(&field.descriptor, &mut |excluded| {
-            refuse_type(errors, None, "a field", excluded);
+            refuse_type(errors, line, "a field", excluded);
         });
-        known(world, &kind, errors);
+        known(world, &kind, line, errors);
         for (flag, keyword) in [(acc::VOLATILE, "volatile"), (acc::TRANSIENT, "transient")] {
             if field.access & flag != 0 {
                 let instead = "leave it out; for memory that is cleared use \
                                JCSystem.makeTransientByteArray and its like";
-                errors.unsupported(None, format!("the keyword {keyword}"), ("2.2.1.2", instead));
+                errors.unsupported(line, format!("the keyword {keyword}"), ("2.2.1.2", instead));
             }
         }
         if file.is_interface() && field.constant.is_none() {
             let instead = "declare it in a class: interfaces hold compile-time constants only";
             errors.unsupported(
-                None,
+                line,
                 "an interface field that is no constant",
                 ("2.2.4.6", instead),
             );
@@ -113,15 +143,31 @@ fn fields(world: &World, file: &ClassFile, errors: &mut Errors) {
     }
 }
 
-fn known(world: &World, kind: &super::types::Type, errors: &mut Errors) {
-    use super::types::Type;
+/// The line of the first assignment to a field in an initialiser: that of its declaration, where
+/// it has a value there.
+fn initialised(file: &ClassFile, field: &str) -> Option<u16> {
+    let initialisers = (file.methods.iter())
+        .filter(|method| matches!(method.name.as_str(), "<init>" | "<clinit>"))
+        .filter_map(|method| method.code.as_ref());
+    let lines = initialisers.filter_map(|code| {
+        let put = code.instructions.iter().find(|ins| {
+            let member = match &ins.operand {
+                Operand::Member(member) => member,
+                _ => return false,
+            };
+            let put = matches!(ins.opcode, 0xB3 | 0xB5);
+            put && member.name == field && member.class == file.name
+        })?;
+        code.line(put.offset)
+    });
+    lines.min()
+}
+
+fn known(world: &World, kind: &Type, line: Option<u16>, errors: &mut Errors) {
     match kind {
-        Type::Array(element) => known(world, element, errors),
-        Type::Class(name) if name == "java/lang/String" => {
-            errors.unsupported(None, "java.lang.String", rule::STRING);
-        }
+        Type::Array(element) => known(world, element, line, errors),
         Type::Class(name) if world.find(name).is_none() => {
-            errors.push(None, world.unknown_class(name));
+            errors.push(line, world.unknown_class(name));
         }
         _ => {}
     }
@@ -137,7 +183,7 @@ fn method(world: &World, file: &ClassFile, method: &Method, errors: &mut Errors)
         refuse_type(errors, line, "a parameter or result", excluded);
     });
     for kind in types.parameters.iter().chain([&types.result]) {
-        known(world, kind, errors);
+        known(world, kind, line, errors);
     }
     if method.access & acc::NATIVE != 0 {
         let instead = "use the API's classes: an applet cannot bring native code";
@@ -146,13 +192,22 @@ fn method(world: &World, file: &ClassFile, method: &Method, errors: &mut Errors)
     if method.access & acc::SYNCHRONIZED != 0 {
         errors.unsupported(line, "a synchronized method", rule::THREADS);
     }
+    if method.access & acc::VARARGS != 0 && method.access & acc::SYNTHETIC == 0 {
+        let what = "a method with a variable number of arguments";
+        errors.unsupported(line, what, rule::VARARGS);
+    }
+    if (method.name.as_str(), method.descriptor.as_str()) == ("finalize", "()V") {
+        errors.unsupported(line, "a finalizer", rule::FINALIZER);
+    }
     if file.is_interface() && method.access & acc::ABSTRACT == 0 && method.name != "<clinit>" {
+        let kind = match method.access {
+            access if access & acc::PRIVATE != 0 => "private",
+            access if access & acc::STATIC != 0 => "static",
+            _ => "default",
+        };
         let instead = "put the method in a class: interface methods have no body";
-        errors.unsupported(
-            line,
-            "a default or static method of an interface",
-            ("2.2.1.1", instead),
-        );
+        let what = format!("a {kind} method of an interface");
+        errors.unsupported(line, what, ("2.2.1.1", instead));
     }
     let Some(code) = &method.code else {
         return;

@@ -114,11 +114,48 @@ pub(crate) mod rule {
     );
     /// 2.2.1.1, dynamic features.
     pub const DYNAMIC: (&str, &str) = ("2.2.1.1", "write a named class with a method and call it");
-    /// 2.2.1.2, keywords.
-    pub const THREADS: (&str, &str) = (
-        "2.2.1.2",
-        "leave the keyword out: a card runs one thread only",
+    /// 2.2.1.4, wrapper classes.
+    pub const BOXING: (&str, &str) = (
+        "2.2.1.4",
+        "declare the variable or parameter with the primitive type",
     );
+    /// 2.2.1.1, what needs closing.
+    pub const RESOURCES: (&str, &str) = (
+        "2.2.1.1",
+        "use try and finally, and call the method in the finally block",
+    );
+    /// 2.2.1.1, classes as objects.
+    pub const REFLECTION: (&str, &str) = (
+        "2.2.1.1",
+        "use instanceof, or a field that tells the kinds apart",
+    );
+    /// 2.2.1.1, cloning.
+    pub const CLONE: (&str, &str) = (
+        "2.2.1.1",
+        "make the copy by hand; arrays with javacard.framework.Util.arrayCopy",
+    );
+    /// 2.2.1.1, finalization.
+    pub const FINALIZER: (&str, &str) = (
+        "2.2.1.1",
+        "release what the object holds in a method that is called, as Applet.deselect()",
+    );
+    /// 2.2.1.4, collections.
+    pub const COLLECTION: (&str, &str) = (
+        "2.2.1.4",
+        "use an array that is allocated at installation, and a counter",
+    );
+    /// 2.2.1.1, variable argument lists.
+    pub const VARARGS: (&str, &str) = (
+        "2.2.1.1",
+        "take an array: every call with a list would allocate one",
+    );
+    /// 2.2.1.1, access control: private means the class alone, as up to Java 10.
+    pub const NEST: (&str, &str) = (
+        "2.2.1.1",
+        "leave the word private out, or compile with `javac --release 8`, which makes accessors",
+    );
+    /// 2.2.1.2, keywords.
+    pub const THREADS: (&str, &str) = ("2.2.1.2", "do without: a card runs one thread only");
     /// 2.2.1.1, assertions.
     pub const ASSERT: (&str, &str) = (
         "2.2.1.1",

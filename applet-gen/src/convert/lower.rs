@@ -7,10 +7,11 @@
 
 mod members;
 
+use super::absent;
 use super::error::{Problem, rule};
 use super::flow::{Frame, Input};
 use super::ir::Op;
-use super::types::{Range, Storage, Type, Value};
+use super::types::{Range, Signature, Storage, Type, Value, signature};
 use super::world::{ClassId, World};
 use crate::cap::opcode::code as op;
 use crate::classfile::{Code, Constant, Instruction, Operand};
@@ -67,17 +68,6 @@ impl<'a> Lower<'a> {
 
     /// The class of this name.
     pub(crate) fn class(&self, name: &str) -> Result<ClassId, Problem> {
-        match name {
-            "java/lang/String" => return Err(unsupported("java.lang.String", rule::STRING)),
-            "java/lang/StringBuilder" | "java/lang/StringBuffer" => {
-                let what = format!("string concatenation ({})", java_name(name));
-                return Err(unsupported(what, rule::STRING));
-            }
-            "java/lang/AssertionError" => {
-                return Err(unsupported("an assert statement", rule::ASSERT));
-            }
-            _ => {}
-        }
         let found = self.world.find(name);
         found.ok_or_else(|| self.world.unknown_class(name))
     }
@@ -102,6 +92,12 @@ impl<'a> Lower<'a> {
         })
     }
 
+    fn instruction(&self, offset: usize) -> Option<&'a Instruction> {
+        let code = &self.code.instructions;
+        let index = code.binary_search_by_key(&offset, |ins| ins.offset).ok()?;
+        code.get(index)
+    }
+
     fn next_offset(&self, offset: usize) -> usize {
         let after = self
             .code
@@ -123,22 +119,11 @@ pub(crate) fn refused(ins: &Instruction) -> Option<Problem> {
         _ => None,
     };
     let what = match (&ins.operand, ins.opcode) {
-        (Operand::Constant(Constant::Other(kind)), _) => {
-            let rule = match *kind {
-                "long" | "float" | "double" => rule::TYPE,
-                _ => rule::DYNAMIC,
-            };
-            return Some(unsupported(format!("a constant of type {kind}"), rule));
-        }
-        (Operand::Dynamic(name), _) if name == "makeConcatWithConstants" => {
-            return Some(unsupported("string concatenation", rule::STRING));
-        }
-        (Operand::Dynamic(name), _) => {
-            let what = format!("invokedynamic ({name}: a lambda or a method reference)");
-            return Some(unsupported(what, rule::DYNAMIC));
-        }
-        (Operand::MultiArray(..), _) => {
-            return Some(unsupported("an array of arrays", rule::DIMENSIONS));
+        (Operand::Constant(Constant::Other(kind @ ("long" | "float" | "double"))), _) => {
+            return Some(unsupported(
+                format!("a constant of type {kind}"),
+                rule::TYPE,
+            ));
         }
         (Operand::Local(_), opcode @ 0x15..=0x19) => of_type(opcode - 0x15)?,
         (Operand::Local(_), opcode @ 0x36..=0x3A) => of_type(opcode - 0x36)?,
@@ -149,7 +134,6 @@ pub(crate) fn refused(ins: &Instruction) -> Option<Problem> {
             );
             return Some(unsupported("jsr and ret", rule));
         }
-        (_, 0xC2 | 0xC3) => return Some(unsupported("a synchronized block", rule::THREADS)),
         (_, 0x2E | 0x4F) => return Some(unsupported("an element of an int[]", rule::INT)),
         (_, 0x34 | 0x55 | 0x92) => "char arithmetic",
         // Long, float and double take turns in the order of JVMS chapter 6.
@@ -259,7 +243,14 @@ impl Step<'_, '_> {
                     self.refuse(unsupported(format!("the string {text:?}"), rule::STRING));
                     self.push(Value::Bad);
                 }
-                Constant::Other(_) => self.fault("constant of no known type"),
+                Constant::Other(kind) => {
+                    let what = match *kind {
+                        "Class" => "a class literal".to_owned(),
+                        other => format!("a constant of type {other}"),
+                    };
+                    self.refuse(unsupported(what, rule::REFLECTION));
+                    self.push(Value::Bad);
+                }
             },
             (Operand::Local(index), opcode) => self.local(opcode, *index),
             (Operand::Increment(index, by), _) => self.increment(*index, *by),
@@ -267,8 +258,20 @@ impl Step<'_, '_> {
             (Operand::Member(member), opcode @ 0xB2..=0xB5) => self.field(opcode, member),
             (Operand::Member(member), opcode) => self.call(opcode, member),
             (Operand::Class(name), opcode) => self.class_op(opcode, name),
-            (Operand::Dynamic(_) | Operand::MultiArray(..), _) => {
-                self.fault("instruction without Java Card counterpart");
+            (Operand::Dynamic(site), _) => {
+                self.refuse(absent::call_site(site));
+                let Signature { parameters, .. } = signature(&site.descriptor, &mut |_| {});
+                for _ in parameters {
+                    self.pop();
+                }
+                self.push(Value::Bad);
+            }
+            (Operand::MultiArray(_, dimensions), _) => {
+                self.refuse(unsupported("an array of arrays", rule::DIMENSIONS));
+                for _ in 0..*dimensions {
+                    self.pop();
+                }
+                self.push(Value::Bad);
             }
             (Operand::Switch(switch), _) => {
                 self.pop_exact("the switch");
@@ -493,6 +496,10 @@ impl Step<'_, '_> {
             0xBF => {
                 self.pop_reference();
                 self.emit(Op::Plain(op::ATHROW));
+            }
+            0xC2 | 0xC3 => {
+                self.pop_reference();
+                self.refuse(unsupported("a synchronized block", rule::THREADS));
             }
             _ => self.fault("instruction without Java Card counterpart"),
         }

@@ -10,6 +10,7 @@
 //!
 //! The result depends on nothing but the input, not even on the order of its classes.
 
+mod absent;
 mod assemble;
 mod check;
 mod describe;
@@ -168,6 +169,8 @@ fn read(input: &ConvertInput<'_>, errors: &mut Errors) -> Vec<ClassFile> {
     for (name, bytes) in &input.classes {
         errors.at(name, String::new());
         match ClassFile::parse(bytes) {
+            // What declares no class, and annotations, which nothing can ask for on a card.
+            Ok(file) if check::is_left_out(&file) => {}
             Ok(file) => files.push(file),
             Err(error) => errors.push(None, error.into()),
         }

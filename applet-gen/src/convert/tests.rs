@@ -5,3 +5,4 @@ mod differential;
 mod good;
 mod harness;
 mod packages;
+mod refused;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::absent;
 use super::error::Problem;
 use super::lower::java_name;
 use super::types::{Type, field_type};
@@ -194,6 +195,9 @@ impl World {
     /// What is wrong with a class that [`World::find`] doesn't find.
     pub(crate) fn unknown_class(&self, name: &str) -> Problem {
         let package = name.rsplit_once('/').map_or("", |(package, _)| package);
+        if let Some(problem) = absent::class(name) {
+            return problem;
+        }
         Problem::Unknown {
             what: format!("class {}", java_name(name)),
             instead: if self.packages.iter().any(|known| known == package) {

@@ -1,12 +1,13 @@
 //! Instructions that name classes, fields and methods: resolved to symbols.
 
+use super::super::absent;
 use super::super::error::{Problem, rule};
 use super::super::ir::{Op, Symbol};
 use super::super::types::{Range, Signature, Storage, Type, Value, field_type, signature};
 use super::super::world::{Binding, ClassId, MemberId};
 use super::{Step, java_name, unsupported};
 use crate::cap::opcode::code as op;
-use crate::classfile::{MemberRef, acc};
+use crate::classfile::{MemberRef, Operand, acc};
 
 /// `atype` of `checkcast` and `instanceof`, and the type codes of `newarray` (JCVM 7.5).
 mod atype {
@@ -134,6 +135,10 @@ impl Step<'_, '_> {
             });
         };
         let field = self.lower.world.field(id);
+        if field.access & acc::PRIVATE != 0 && id.class != self.lower.class {
+            let what = format!("the private field {}", member.name);
+            self.refuse(self.not_a_nest(what, id));
+        }
         if let Some(value) = field.constant.filter(|_| is_static && !is_put) {
             self.frame.stack.pop();
             return self.constant(value);
@@ -167,6 +172,14 @@ impl Step<'_, '_> {
     }
 
     pub(super) fn call(&mut self, opcode: u8, member: &MemberRef) {
+        const REQUIRE: (&str, &str, &str) = (
+            "java/util/Objects",
+            "requireNonNull",
+            "(Ljava/lang/Object;)Ljava/lang/Object;",
+        );
+        if (&*member.class, &*member.name, &*member.descriptor) == REQUIRE {
+            return self.require_non_null();
+        }
         let Signature { parameters, result } = signature(&member.descriptor, &mut |_| {});
         for parameter in parameters.iter().rev() {
             match parameter.storage() {
@@ -209,18 +222,55 @@ impl Step<'_, '_> {
         }
     }
 
+    /// A private member of another class, which Java 11 and later reach without an accessor.
+    fn not_a_nest(&self, what: String, id: MemberId) -> Problem {
+        let owner = java_name(&self.lower.world.classes[id.class].name);
+        unsupported(
+            format!("{what} of {owner} used in another class (nest mates)"),
+            rule::NEST,
+        )
+    }
+
+    /// `Objects.requireNonNull(x)`, which javac puts before `x.new Inner()`: to throw null is to
+    /// throw a NullPointerException (JCVM 7.5.4).
+    fn require_non_null(&mut self) {
+        self.pop_reference();
+        self.push(Value::Reference);
+        let after = self.lower.next_offset(self.offset);
+        self.emit(Op::Plain(op::DUP));
+        self.emit(Op::Branch(op::IFNONNULL, after));
+        self.emit(Op::Plain(op::ACONST_NULL));
+        self.emit(Op::Plain(op::ATHROW));
+    }
+
+    /// What a call of a method of `java.lang.String` stands for.
+    fn string_call(&self, member: &MemberRef) -> Option<Problem> {
+        let after = self.lower.next_offset(self.offset);
+        let next = self.lower.instruction(after);
+        let hash = member.class == "java/lang/String" && member.name == "hashCode";
+        (hash && next.is_some_and(|next| matches!(next.operand, Operand::Switch(_)))).then(|| {
+            let instead = "switch on a byte or short code, or compare byte arrays with \
+                           Util.arrayCompare";
+            unsupported("a switch on strings", ("2.2.1.4", instead))
+        })
+    }
+
     fn resolve_call(&self, opcode: u8, member: &MemberRef) -> Result<Callee, Problem> {
         if member.class.starts_with('[') {
             return Err(unsupported(
                 format!("calling {}() of an array", member.name),
-                ("2.2.1.1", "copy arrays with javacard.framework.Util"),
+                rule::CLONE,
             ));
         }
         let world = self.lower.world;
+        if let Some(problem) = self.string_call(member) {
+            return Err(problem);
+        }
         let class = self.lower.class(&member.class)?;
-        let id = world
-            .find_method(class, &member.name, &member.descriptor)
-            .ok_or_else(|| Problem::Unknown {
+        let id = world.find_method(class, &member.name, &member.descriptor);
+        let absent = || absent::method(&member.name, &member.descriptor);
+        let id = id.ok_or_else(|| {
+            absent().unwrap_or_else(|| Problem::Unknown {
                 what: format!(
                     "method {}.{}{}",
                     java_name(&member.class),
@@ -229,8 +279,16 @@ impl Step<'_, '_> {
                 ),
                 instead: "Java Card's API is a small part of Java's: use what the imported \
                           packages have",
-            })?;
+            })
+        })?;
         let method = world.method(id);
+        if method.is(acc::PRIVATE) && id.class != self.lower.class {
+            let what = match method.name.as_str() {
+                "<init>" => "the private constructor".to_owned(),
+                name => format!("the private method {name}()"),
+            };
+            return Err(self.not_a_nest(what, id));
+        }
         Ok(match (opcode, method.binding) {
             (0xB7, Binding::Virtual) => {
                 Callee::Pool(op::INVOKESPECIAL, Symbol::SuperMethod(self.lower.class, id))

@@ -1,6 +1,8 @@
 //! From a folder of sources to a converted package.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::api;
@@ -8,6 +10,9 @@ use crate::convert::{ConvertError, ConvertInput, Converted, convert};
 use crate::javac::Javac;
 
 pub(super) const PACKAGE: [u8; 6] = [0xF0, 0x49, 0x50, 0x41, 0x65, 0x7F];
+
+/// Class files: name and contents.
+pub(super) type Classes = Vec<(String, Vec<u8>)>;
 
 fn stubs() -> &'static (Javac, tempfile::TempDir, PathBuf) {
     static STUBS: OnceLock<(Javac, tempfile::TempDir, PathBuf)> = OnceLock::new();
@@ -78,6 +83,55 @@ pub(super) fn compile_texts(sources: &[(&str, &str)]) -> Vec<(PathBuf, Vec<u8>)>
             (path.strip_prefix(&out).unwrap().to_owned(), bytes)
         })
         .collect()
+}
+
+/// The class files by package, made with `--release`; `None` where the compiler cannot.
+pub(super) fn classes_by_package(
+    release: u32,
+    sources: &[(String, String)],
+) -> Option<BTreeMap<String, Classes>> {
+    let (javac, _, classpath) = stubs();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut command = Command::new(&javac.path);
+    command
+        .args([
+            "--release",
+            &release.to_string(),
+            "-g",
+            "-nowarn",
+            "-Xlint:-options",
+        ])
+        .arg("-classpath")
+        .arg(classpath)
+        .arg("-d")
+        .arg(&out);
+    for (name, text) in sources {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        command.arg(path);
+    }
+    let output = command.output().unwrap();
+    if !output.status.success() {
+        let messages = String::from_utf8_lossy(&output.stderr);
+        assert!(messages.contains("not supported"), "{messages}");
+        return None;
+    }
+    let mut packages: BTreeMap<String, Classes> = BTreeMap::new();
+    for path in files(&out, "class") {
+        let own = path.strip_prefix(&out).unwrap();
+        let package = own
+            .parent()
+            .unwrap()
+            .display()
+            .to_string()
+            .replace('/', ".");
+        let bytes = std::fs::read(&path).unwrap();
+        let name = own.display().to_string();
+        packages.entry(package).or_default().push((name, bytes));
+    }
+    Some(packages)
 }
 
 /// Errors as a user sees them.
