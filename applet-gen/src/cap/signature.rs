@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::ClassRef;
 
-/// A type as the nibbles of a type descriptor say it (JCVM table 6-20).
+/// A type as the nibbles of a type descriptor say it (JCVM table 6-20); `C` is how classes are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum Kind<C = ClassRef> {
     /// 1, only as a result.
     Void,
     /// 2
@@ -18,7 +18,7 @@ pub enum Kind {
     /// 5
     Int,
     /// 6 with a class.
-    Reference(ClassRef),
+    Reference(C),
     /// A
     BooleanArray,
     /// B
@@ -28,12 +28,37 @@ pub enum Kind {
     /// D
     IntArray,
     /// E with a class.
-    ReferenceArray(ClassRef),
+    ReferenceArray(C),
 }
 
-impl Kind {
+impl<C> Kind<C> {
+    /// The same type with its class named otherwise; `None` where `class` knows none.
+    pub fn try_map<D>(self, class: impl FnOnce(C) -> Option<D>) -> Option<Kind<D>> {
+        Some(match self {
+            Kind::Void => Kind::Void,
+            Kind::Boolean => Kind::Boolean,
+            Kind::Byte => Kind::Byte,
+            Kind::Short => Kind::Short,
+            Kind::Int => Kind::Int,
+            Kind::Reference(one) => Kind::Reference(class(one)?),
+            Kind::BooleanArray => Kind::BooleanArray,
+            Kind::ByteArray => Kind::ByteArray,
+            Kind::ShortArray => Kind::ShortArray,
+            Kind::IntArray => Kind::IntArray,
+            Kind::ReferenceArray(one) => Kind::ReferenceArray(class(one)?),
+        })
+    }
+
+    /// Whether it is an object or an array.
+    pub fn is_reference(&self) -> bool {
+        !matches!(
+            self,
+            Kind::Void | Kind::Boolean | Kind::Byte | Kind::Short | Kind::Int
+        )
+    }
+
     /// Words on the stack or among the locals.
-    pub fn words(self) -> u16 {
+    pub fn words(&self) -> u16 {
         match self {
             Kind::Void => 0,
             Kind::Int => 2,
@@ -42,7 +67,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl<C: fmt::Display> fmt::Display for Kind<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Kind::Void => f.write_str("void"),
@@ -84,6 +109,48 @@ pub fn kinds(nibbles: &[u8]) -> Option<Vec<Kind>> {
             0xC => Kind::ShortArray,
             0xD => Kind::IntArray,
             0xE => Kind::ReferenceArray(class()?),
+            _ => return None,
+        });
+    }
+    Some(found)
+}
+
+/// Reads a descriptor as class files and API tables have it: of a field (`[B`), or of a method
+/// (`([BSB)V`: parameters, then the result), classes by full names. `None` where it is no
+/// descriptor, or has an array of arrays, which Java Card has not (JCVM 2.2.1.2).
+pub fn kinds_of_descriptor(descriptor: &str) -> Option<Vec<Kind<&str>>> {
+    let mut found = Vec::new();
+    let mut rest = descriptor;
+    while let Some(first) = rest.chars().next() {
+        rest = rest.get(first.len_utf8()..)?;
+        let array = first == '[';
+        let letter = if array {
+            let letter = rest.chars().next()?;
+            rest = rest.get(letter.len_utf8()..)?;
+            letter
+        } else {
+            first
+        };
+        found.push(match (letter, array) {
+            ('(' | ')', false) => continue,
+            ('V', false) => Kind::Void,
+            ('Z', false) => Kind::Boolean,
+            ('B', false) => Kind::Byte,
+            ('S', false) => Kind::Short,
+            ('I', false) => Kind::Int,
+            ('Z', true) => Kind::BooleanArray,
+            ('B', true) => Kind::ByteArray,
+            ('S', true) => Kind::ShortArray,
+            ('I', true) => Kind::IntArray,
+            ('L', array) => {
+                let (name, after) = rest.split_once(';')?;
+                rest = after;
+                if array {
+                    Kind::ReferenceArray(name)
+                } else {
+                    Kind::Reference(name)
+                }
+            }
             _ => return None,
         });
     }

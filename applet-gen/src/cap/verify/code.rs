@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::context::Context;
-use super::{Report, depth};
+use super::{Report, types};
 use crate::cap::decode::{Instruction, Operands, PoolIndex, decode_all};
 use crate::cap::header::ACC_INT;
 use crate::cap::opcode::code as op;
@@ -28,6 +28,7 @@ impl Code<'_> {
 }
 
 pub(super) fn check(context: &Context<'_>, report: &mut Report) {
+    let typed = context.cap.descriptor.is_some();
     let mut located = Locations::default();
     located.add_handlers(&context.cap.method.handlers);
     let mut decoded = true;
@@ -78,7 +79,9 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
         }
         check_flow(&code, report);
         check_handlers(context, &code, report);
-        depth::check(context, &code, report);
+        if typed {
+            types::check(context, &code, report);
+        }
     }
     if decoded {
         located.compare(context, report);
@@ -219,7 +222,7 @@ fn check_instruction(
 }
 
 /// The local variable that an instruction names, also by its opcode.
-fn local_of(instruction: &Instruction) -> Option<u8> {
+pub(super) fn local_of(instruction: &Instruction) -> Option<u8> {
     match instruction.operands {
         Operands::Local(local) | Operands::Increment { local, .. } => Some(local),
         Operands::None => match instruction.opcode.code {
@@ -288,40 +291,7 @@ fn check_constant(
         }
         _ => {}
     }
-    field_type(context, instruction, index)
-}
-
-/// The letter of `getfield_b` and the like fits the field's type in the Descriptor.
-fn field_type(
-    context: &Context<'_>,
-    instruction: &Instruction,
-    index: u16,
-) -> Result<(), (String, String)> {
-    let name = instruction.opcode.name;
-    let Some((_, letter)) = name
-        .split_once("field_")
-        .or_else(|| name.split_once("static_"))
-    else {
-        return Ok(());
-    };
-    let kind = context.cap.descriptor.as_ref().and_then(|descriptor| {
-        let offset = descriptor.constant_pool_types.get(usize::from(index))?;
-        descriptor.type_at(*offset)?.nibbles.first().copied()
-    });
-    let expected = match kind {
-        Some(2 | 3) => "b",
-        Some(4) => "s",
-        Some(5) => "i",
-        Some(6 | 0xA..=0xE) => "a",
-        _ => return Ok(()),
-    };
-    if letter.starts_with(expected) {
-        return Ok(());
-    }
-    Err((
-        format!("an access of type {expected}, as the field of constant {index} has"),
-        name.to_owned(),
-    ))
+    Ok(())
 }
 
 /// Branches go to instructions; control does not run past the end.

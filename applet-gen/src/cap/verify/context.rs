@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Report;
-use crate::api::{self, ApiClass, ApiMethod, ApiPackage};
-use crate::cap::descriptor::{ClassDescriptor, MethodDescriptor};
-use crate::cap::signature::Words;
+use crate::api::{self, ApiClass, ApiPackage};
+use crate::cap::descriptor::{ClassDescriptor, MethodDescriptor, access};
 use crate::cap::{Cap, ClassRef, ComponentTag, MethodInfo};
 
 /// A CAP with its methods cut out and its imports resolved.
@@ -16,14 +15,16 @@ pub(super) struct Context<'a> {
     pub imports: Vec<Option<&'a ApiPackage>>,
     /// By offset.
     pub methods: BTreeMap<u16, MethodInfo>,
+    /// By the offset of a method with code or header: its class and entry in the Descriptor.
+    pub owners: BTreeMap<u16, (ClassRef, &'a MethodDescriptor)>,
 }
 
 /// What a token of a class leads to.
-pub(super) enum Target<'a> {
+pub(super) enum Target {
     /// A method of this package.
     Internal,
     /// A method of an imported package.
-    External(&'a ApiMethod),
+    External,
     /// It belongs to a package that is not known.
     Unknown,
     /// There is none.
@@ -42,7 +43,19 @@ impl<'a> Context<'a> {
             );
             Vec::new()
         });
+        let descriptor = cap.descriptor.iter().flat_map(|table| &table.classes);
+        let owners = descriptor
+            .filter(|class| class.access_flags & access::INTERFACE == 0)
+            .flat_map(|class| {
+                class
+                    .methods
+                    .iter()
+                    .map(|method| (class.this_class, method))
+            })
+            .map(|(class, method)| (method.method_offset, (class, method)))
+            .collect();
         Context {
+            owners,
             cap,
             packages,
             imports: cap
@@ -107,7 +120,7 @@ impl<'a> Context<'a> {
     }
 
     /// The virtual method that a token means in a class, inherited ones too.
-    pub fn virtual_method(&self, class: ClassRef, token: u8) -> Target<'a> {
+    pub fn virtual_method(&self, class: ClassRef, token: u8) -> Target {
         let mut class = class;
         // A chain longer than there are classes would be a circle.
         for _ in 0..=self.cap.class.classes.len() {
@@ -131,48 +144,14 @@ impl<'a> Context<'a> {
         Target::Missing
     }
 
-    fn external_virtual(&self, package: u8, class: u8, token: u8) -> Target<'a> {
+    fn external_virtual(&self, package: u8, class: u8, token: u8) -> Target {
         match self.external(package, class) {
             Err(_) => Target::Missing,
             Ok(None) => Target::Unknown,
             Ok(Some(known)) => match api::method_by_token(self.packages, &known.name, token) {
-                Some(found) => Target::External(found.member),
+                Some(_) => Target::External,
                 None => Target::Missing,
             },
-        }
-    }
-
-    /// The method that a token means in an interface.
-    pub fn interface_method(&self, class: ClassRef, token: u8) -> Option<Words> {
-        match class {
-            ClassRef::External { package, class } => {
-                let known = self.external(package, class).ok().flatten()?;
-                let found = api::method_by_token(self.packages, &known.name, token)?;
-                Words::of_descriptor(&found.member.descriptor)
-            }
-            ClassRef::Internal(offset) => {
-                let own = self.descriptor_of(class)?;
-                if let Some(method) = own.methods.iter().find(|method| method.token == token) {
-                    return self.words_at(method.type_offset);
-                }
-                let info = self.cap.class.interface_at(offset)?;
-                info.superinterfaces
-                    .iter()
-                    .filter(|parent| **parent != class)
-                    .find_map(|parent| self.direct_interface_method(*parent, token))
-            }
-        }
-    }
-
-    /// As [`Self::interface_method`], without superinterfaces (the list names all of them).
-    fn direct_interface_method(&self, class: ClassRef, token: u8) -> Option<Words> {
-        match class {
-            ClassRef::External { .. } => self.interface_method(class, token),
-            ClassRef::Internal(_) => {
-                let own = self.descriptor_of(class)?;
-                let method = own.methods.iter().find(|method| method.token == token)?;
-                self.words_at(method.type_offset)
-            }
         }
     }
 
@@ -183,21 +162,5 @@ impl<'a> Context<'a> {
             .classes
             .iter()
             .find(|entry| entry.this_class == class)
-    }
-
-    /// The Descriptor's entry of the method at this offset.
-    pub fn method_descriptor(&self, offset: u16) -> Option<&'a MethodDescriptor> {
-        let descriptor = self.cap.descriptor.as_ref()?;
-        descriptor
-            .classes
-            .iter()
-            .flat_map(|class| &class.methods)
-            .find(|method| method.method_offset == offset && offset != 0)
-    }
-
-    /// The words of the type descriptor at this offset.
-    pub fn words_at(&self, offset: u16) -> Option<Words> {
-        let kind = self.cap.descriptor.as_ref()?.type_at(offset)?;
-        Words::of_nibbles(&kind.nibbles)
     }
 }

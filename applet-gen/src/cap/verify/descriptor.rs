@@ -18,6 +18,7 @@ pub(super) fn check(context: &Context<'_>, descriptor: &Descriptor, report: &mut
     constants(context, descriptor, report);
     tiling(context, report);
     for class in &descriptor.classes {
+        flags(class, report);
         fields(context, class, report);
         tokens(context, class, report);
         let interface = class.access_flags & access::INTERFACE != 0;
@@ -25,7 +26,7 @@ pub(super) fn check(context: &Context<'_>, descriptor: &Descriptor, report: &mut
             if !interface {
                 check_method(context, method, report);
             }
-            if context.words_at(method.type_offset).is_none() {
+            if context.signature_at(method.type_offset).is_none() {
                 report.component(
                     COMPONENT,
                     None,
@@ -118,7 +119,8 @@ fn types(context: &Context<'_>, descriptor: &Descriptor, report: &mut Report) {
     }
 }
 
-/// One type for each constant, of the constant's kind.
+/// One type for each constant: that of the field or method that it means, in the Descriptor or in
+/// the imported package.
 fn constants(context: &Context<'_>, descriptor: &Descriptor, report: &mut Report) {
     let pool = &context.cap.constant_pool;
     let types = &descriptor.constant_pool_types;
@@ -132,33 +134,48 @@ fn constants(context: &Context<'_>, descriptor: &Descriptor, report: &mut Report
         return;
     }
     for (index, (constant, kind)) in pool.iter().zip(types).enumerate() {
-        let fits = match constant {
-            Constant::Class(_) => *kind == NO_TYPE,
-            Constant::InstanceField { .. } | Constant::StaticField(_) => {
-                *kind & PRIMITIVE == 0 && is_field_type(context, *kind)
-            }
-            _ => context.words_at(*kind).is_some(),
-        };
-        if !fits {
+        if let Some((expected, found)) = constant_type(context, constant, *kind) {
+            let of = constant.kind();
             report.component(
                 COMPONENT,
                 None,
-                format!("a type for constant {index}, {}", constant.kind()),
-                format!("{kind:#06x}"),
+                format!("the type of constant {index}, {of}: {expected}"),
+                found,
             );
         }
     }
 }
 
-fn is_field_type(context: &Context<'_>, kind: u16) -> bool {
-    if kind & PRIMITIVE != 0 {
-        return (PRIMITIVE + 2..=PRIMITIVE + 5).contains(&kind);
+/// Expected and found, where they differ.
+fn constant_type(
+    context: &Context<'_>,
+    constant: &Constant,
+    kind: u16,
+) -> Option<(String, String)> {
+    let none = || format!("none at {kind:#06x}");
+    match constant {
+        Constant::Class(_) => {
+            (kind != NO_TYPE).then(|| (format!("{NO_TYPE:#06x}"), format!("{kind:#06x}")))
+        }
+        Constant::InstanceField { .. } | Constant::StaticField(_) => {
+            // A primitive type has a descriptor here, unlike with the fields themselves.
+            let listed = context.field_kind(kind).filter(|_| kind & PRIMITIVE == 0);
+            let Some(field) = context.field(constant) else {
+                return listed.is_none().then(|| ("a field's type".into(), none()));
+            };
+            let found = listed.map_or_else(none, |kind| kind.to_string());
+            (listed != Some(field.kind)).then(|| (field.kind.to_string(), found))
+        }
+        _ => {
+            let listed = context.signature_at(kind);
+            let Some(method) = context.method(constant) else {
+                return listed.is_none().then(|| ("a method's type".into(), none()));
+            };
+            let found = listed.as_ref().map_or_else(none, ToString::to_string);
+            (listed != Some(method.signature.clone()))
+                .then(|| (method.signature.to_string(), found))
+        }
     }
-    let descriptor = context.cap.descriptor.as_ref();
-    descriptor
-        .and_then(|descriptor| descriptor.type_at(kind))
-        .and_then(|found| kinds(&found.nibbles))
-        .is_some_and(|kinds| kinds.len() == 1)
 }
 
 /// The methods fill the Method component: no byte between them, none after the last.
@@ -193,7 +210,7 @@ fn fields(context: &Context<'_>, class: &ClassDescriptor, report: &mut Report) {
         let place = |report: &mut Report, expected: String, found: String| {
             report.component(COMPONENT, None, expected, found);
         };
-        if !is_field_type(context, field.kind) {
+        if context.field_kind(field.kind).is_none() {
             place(
                 report,
                 "a field's type".into(),
@@ -216,6 +233,71 @@ fn fields(context: &Context<'_>, class: &ClassDescriptor, report: &mut Report) {
                 place(report, expected, owner.to_string());
             }
             _ => {}
+        }
+    }
+}
+
+/// Flags that exclude or demand each other (JCVM 6.13.1 to 6.13.3).
+fn flags(class: &ClassDescriptor, report: &mut Report) {
+    let this = class.this_class;
+    let mut wrong = |expected: &str, found: String| {
+        report.component(COMPONENT, None, format!("{expected} of {this}"), found);
+    };
+    let interface = class.access_flags & access::INTERFACE != 0;
+    let class_flags = access::PUBLIC | access::FINAL | access::INTERFACE | access::CLASS_ABSTRACT;
+    if class.access_flags & !class_flags != 0 {
+        wrong("flags", format!("{:#04x}", class.access_flags));
+    }
+    if interface && class.access_flags & access::CLASS_ABSTRACT == 0 {
+        wrong(
+            "ACC_ABSTRACT among the flags",
+            "an interface without".into(),
+        );
+    }
+    if interface && !(class.fields.is_empty() && class.interfaces.is_empty()) {
+        // Its superinterfaces stand in the Class component.
+        wrong("neither fields nor interfaces in the entry", "some".into());
+    }
+    let visibility = |flags: u8| {
+        let all = access::PUBLIC | access::PRIVATE | access::PROTECTED;
+        (flags & all).count_ones()
+    };
+    for field in &class.fields {
+        if visibility(field.access_flags) > 1 || field.access_flags & !0x1F != 0 {
+            wrong("a field's flags", format!("{:#04x}", field.access_flags));
+        }
+    }
+    for method in &class.methods {
+        let is = |flag| method.access_flags & flag != 0;
+        let (abstract_, init) = (is(access::METHOD_ABSTRACT), is(access::INIT));
+        let bound = is(access::STATIC) || init || is(access::PRIVATE);
+        let fits = visibility(method.access_flags) <= 1
+            && method.access_flags & 0x20 == 0
+            && !(is(access::STATIC) && init)
+            && !(abstract_ && (bound || is(access::FINAL)));
+        if !fits {
+            wrong("a method's flags", format!("{:#04x}", method.access_flags));
+        }
+        if interface {
+            let bare = method.method_offset == 0
+                && method.bytecode_count == 0
+                && method.handler_count == 0
+                && method.handler_index == 0;
+            if !(abstract_ && is(access::PUBLIC) && bare) {
+                wrong(
+                    "public abstract methods without code",
+                    format!("token {}", method.token),
+                );
+            }
+        } else {
+            if abstract_ && class.access_flags & access::CLASS_ABSTRACT == 0 {
+                wrong("ACC_ABSTRACT among the flags", "an abstract method".into());
+            }
+            // Virtual methods are called by their token (JCVM 4.3.7.6).
+            if !bound && method.token == NO_TOKEN {
+                let found = format!("none for the one at {:#06x}", method.method_offset);
+                wrong("a token for a virtual method", found);
+            }
         }
     }
 }
@@ -280,6 +362,13 @@ fn check_method(context: &Context<'_>, method: &MethodDescriptor, report: &mut R
     let Some(info) = context.methods.get(&offset) else {
         return;
     };
+    if context
+        .owners
+        .get(&offset)
+        .is_none_or(|(_, owner)| *owner != method)
+    {
+        report.method(offset, "one entry in the Descriptor", "two");
+    }
     let is_abstract = method.access_flags & access::METHOD_ABSTRACT != 0;
     if is_abstract != info.header.is_abstract() {
         report.method(
@@ -291,12 +380,9 @@ fn check_method(context: &Context<'_>, method: &MethodDescriptor, report: &mut R
             ),
         );
     }
-    if is_abstract && method.access_flags & access::FINAL != 0 {
-        report.method(offset, "final or abstract", "both");
-    }
-    if let Some(words) = context.words_at(method.type_offset) {
+    if let Some(signature) = context.signature_at(method.type_offset) {
         let this = u16::from(method.access_flags & access::STATIC == 0);
-        let expected = words.parameters + this;
+        let expected = signature.words() + this;
         if expected != u16::from(info.header.nargs) {
             report.method(
                 offset,
@@ -309,21 +395,31 @@ fn check_method(context: &Context<'_>, method: &MethodDescriptor, report: &mut R
     let first = usize::from(method.handler_index);
     let count = usize::from(method.handler_count);
     let own = handlers.get(first..first + count);
+    if count == 0 && first != 0 {
+        report.method(offset, "exception_handler_index 0 without handlers", first);
+    }
     let begin = usize::from(info.code_offset);
     let within = |at: u16| (begin..begin + info.code.len()).contains(&usize::from(at));
+    let others = handlers.iter().enumerate().filter(|(index, handler)| {
+        within(handler.start) && !(first..first + count).contains(index)
+    });
+    for (index, _) in others {
+        let expected = format!("exception handler {index} in its entry of the Descriptor");
+        report.method(offset, expected, "others only");
+    }
     match own {
         Some(own) => {
             for handler in own.iter().filter(|handler| !within(handler.start)) {
                 report.method(
                     offset,
-                    format!("its exception handlers {first} to {}", first + count - 1),
+                    format!("{count} exception handlers of its own from {first} on"),
                     format!("a handler of code at {:#06x}", handler.start),
                 );
             }
         }
         None => report.method(
             offset,
-            format!("exception handlers {first} to {}", first + count),
+            format!("{count} exception handlers from {first} on"),
             format!("{} handlers in the component", handlers.len()),
         ),
     }

@@ -2,20 +2,26 @@
 //! pool, imports against the packages of a card.
 //!
 //! What is checked: sizes and counts of the Directory; versions of imports; that every reference
-//! leads to something of the right kind; that Reference Location lists exactly the operands that
-//! index the constant pool; install methods; exception handlers; that control never leaves a
-//! method and goes to instructions only; the depth of the operand stack. What isn't (yet): the
-//! types of values on the stack and in local variables. A CAP that passes here and was not made by
-//! a converter that can be trusted may still confuse a number with a reference.
+//! leads to something of the right kind and type; classes, their virtual method tables and
+//! interfaces (`classes`); the static field image (`image`); that Reference Location lists exactly
+//! the operands that index the constant pool; install methods; exception handlers; that control
+//! never leaves a method and goes to instructions only; and the types of all values that the code
+//! handles (`types`). What isn't: the Debug component and remote methods, which no virtual machine
+//! of this project reads. Types stand in the Descriptor: without one, a CAP is not verified, and
+//! [`Verdict::unchecked`] says so.
 
+mod classes;
 mod code;
 mod context;
-mod depth;
 mod descriptor;
+mod image;
+mod members;
 mod pool;
 mod structure;
 #[cfg(test)]
 mod tests;
+mod types;
+mod world;
 
 use std::fmt;
 
@@ -72,9 +78,14 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether nothing is wrong.
+    /// Whether nothing is wrong, as far as it could be checked.
     pub fn is_ok(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// Whether everything was checked and nothing is wrong: the CAP is type-safe.
+    pub fn is_verified(&self) -> bool {
+        self.is_ok() && self.unchecked.is_empty()
     }
 }
 
@@ -88,12 +99,13 @@ pub fn verify(cap: &Cap, packages: &[ApiPackage]) -> Verdict {
         descriptor::check(&context, table, &mut report);
     } else {
         report.verdict.unchecked.push(
-            "no Descriptor component: methods nobody refers to, types of fields and methods, and \
-             the depth of the operand stack are not checked"
+            "no Descriptor component: methods nobody refers to and all types are not checked"
                 .into(),
         );
     }
     pool::check(&context, &mut report);
+    classes::check(&context, &mut report);
+    image::check(&context, &mut report);
     code::check(&context, &mut report);
     report.verdict
 }

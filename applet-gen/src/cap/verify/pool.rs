@@ -1,10 +1,11 @@
-//! The constant pool, classes, applets and exports: does every reference lead somewhere?
+//! The constant pool, applets and exports: does every reference lead somewhere?
 
 use super::Report;
 use super::context::{Context, Target};
-use crate::cap::class::{ACC_SHAREABLE, NO_METHOD, NO_REFERENCE};
-use crate::cap::descriptor::FieldRef;
-use crate::cap::{ClassInfo, ClassRef, ComponentTag, Constant, StaticRef};
+use super::members::{Kind, Visibility};
+use super::world::Class;
+use crate::cap::descriptor::{FieldRef, NO_TOKEN};
+use crate::cap::{ClassRef, ComponentTag, Constant, StaticRef};
 
 pub(super) fn check(context: &Context<'_>, report: &mut Report) {
     for (index, constant) in context.cap.constant_pool.iter().enumerate() {
@@ -13,14 +14,6 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
             let expected = format!("{kind} of {expected}");
             report.component(ComponentTag::ConstantPool, Some(index), expected, found);
         }
-    }
-    for interface in &context.cap.class.interfaces {
-        for parent in &interface.superinterfaces {
-            check_interface(context, interface.offset, *parent, report);
-        }
-    }
-    for class in &context.cap.class.classes {
-        check_class(context, class, report);
     }
     applets(context, report);
     exports(context, report);
@@ -110,7 +103,7 @@ fn check_constant(context: &Context<'_>, constant: &Constant) -> Result<(), Wron
     }
 }
 
-fn exists(target: Target<'_>, class: ClassRef, token: u8) -> Result<(), Wrong> {
+fn exists(target: Target, class: ClassRef, token: u8) -> Result<(), Wrong> {
     match target {
         Target::Missing => Err(("a virtual method", format!("no token {token} in {class}"))),
         _ => Ok(()),
@@ -148,125 +141,6 @@ fn instance_field(context: &Context<'_>, class: ClassRef, token: u8) -> Result<(
     }
 }
 
-fn check_interface(context: &Context<'_>, at: u16, parent: ClassRef, report: &mut Report) {
-    let place = Some(usize::from(at));
-    match context.class_exists(parent) {
-        Err(found) => report.component(ComponentTag::Class, place, "an interface", found),
-        Ok(()) if !context.is_interface(parent, true) => {
-            report.component(ComponentTag::Class, place, "an interface", parent);
-        }
-        Ok(()) => {}
-    }
-}
-
-fn check_class(context: &Context<'_>, class: &ClassInfo, report: &mut Report) {
-    let place = Some(usize::from(class.offset));
-    let mut wrong = |expected: String, found: String| {
-        report.component(ComponentTag::Class, place, expected, found);
-    };
-    match class.super_class {
-        None => wrong("a superclass".into(), "none".into()),
-        Some(ClassRef::Internal(parent)) if parent >= class.offset => wrong(
-            "a superclass that stands before the class".into(),
-            format!("{parent:#06x}"),
-        ),
-        Some(parent) => match context.class_exists(parent) {
-            Err(found) => wrong("a superclass".into(), found),
-            Ok(()) if context.is_interface(parent, false) => {
-                wrong("a superclass".into(), format!("interface {parent}"));
-            }
-            Ok(()) => {}
-        },
-    }
-    let inherits = matches!(class.super_class, Some(ClassRef::External { .. }));
-    for (table, name) in [
-        (&class.public_methods, "public"),
-        (&class.package_methods, "package"),
-    ] {
-        for (index, entry) in table.iter().enumerate() {
-            // Only what another package's superclass defines has no method here.
-            let inherited = *entry == NO_METHOD && (inherits || class.super_class.is_some());
-            if !inherited && !context.methods.contains_key(entry) {
-                wrong(
-                    format!("a method in the {name} table at {index}"),
-                    format!("{entry:#06x}"),
-                );
-            }
-        }
-    }
-    let references = u16::from(class.reference_count);
-    let first = u16::from(class.first_reference_token);
-    let size = u16::from(class.declared_instance_size);
-    let fit = if references == 0 {
-        class.first_reference_token == NO_REFERENCE
-    } else {
-        first + references <= size
-    };
-    if !fit {
-        wrong(
-            format!("reference fields within {size} cells"),
-            format!("{references} from token {first}"),
-        );
-    }
-    for implemented in &class.interfaces {
-        let interface = implemented.interface;
-        if let Err(found) = context.class_exists(interface) {
-            wrong("an interface".into(), found);
-            continue;
-        }
-        if !context.is_interface(interface, true) {
-            wrong("an interface".into(), interface.to_string());
-            continue;
-        }
-        if let Some(count) = interface_size(context, interface)
-            && count != implemented.methods.len()
-        {
-            wrong(
-                format!("{count} methods of {interface}"),
-                implemented.methods.len().to_string(),
-            );
-        }
-        let this = ClassRef::Internal(class.offset);
-        for token in &implemented.methods {
-            if matches!(context.virtual_method(this, *token), Target::Missing) {
-                wrong(
-                    format!("a virtual method for {interface}"),
-                    format!("token {token}"),
-                );
-            }
-        }
-        let shareable = match interface {
-            ClassRef::Internal(offset) => context
-                .cap
-                .class
-                .interface_at(offset)
-                .is_some_and(|found| found.flags & ACC_SHAREABLE != 0),
-            ClassRef::External { package, class } => context
-                .external(package, class)
-                .ok()
-                .flatten()
-                .is_some_and(|known| known.is_shareable()),
-        };
-        if shareable && class.flags & ACC_SHAREABLE == 0 {
-            wrong(
-                format!("ACC_SHAREABLE, as it implements {interface}"),
-                "not set".into(),
-            );
-        }
-    }
-}
-
-/// Number of methods of an imported interface.
-fn interface_size(context: &Context<'_>, interface: ClassRef) -> Option<usize> {
-    let ClassRef::External { package, class } = interface else {
-        return None;
-    };
-    context.external(package, class).ok().flatten()?;
-    (0..=u8::MAX)
-        .find(|token| matches!(context.virtual_method(interface, *token), Target::Missing))
-        .map(usize::from)
-}
-
 fn applets(context: &Context<'_>, report: &mut Report) {
     for (index, applet) in context.cap.applets.iter().enumerate() {
         let offset = applet.install_method_offset;
@@ -280,12 +154,14 @@ fn applets(context: &Context<'_>, report: &mut Report) {
             );
             continue;
         };
-        use crate::cap::descriptor::access::{PUBLIC, STATIC};
-        let flags = PUBLIC | STATIC;
-        let listed = context
-            .method_descriptor(offset)
-            .is_none_or(|listed| listed.access_flags & flags == flags);
-        if method.header.nargs != 3 || method.header.is_abstract() || !listed {
+        let found = context.method_at(offset);
+        let fits = found.as_ref().is_none_or(|found| {
+            found.access.is_static
+                && found.access.visibility == Visibility::Public
+                && found.signature.parameters == [Kind::ByteArray, Kind::Short, Kind::Byte]
+                && found.signature.result == Kind::Void
+        });
+        if method.header.nargs != 3 || method.header.is_abstract() || !fits {
             report.component(
                 ComponentTag::Applet,
                 place,
@@ -296,39 +172,92 @@ fn applets(context: &Context<'_>, report: &mut Report) {
                 ),
             );
         }
+        // JCRE 3.1: the class that has it is the applet's.
+        let applet = context.class_named("javacard/framework/Applet");
+        if let Some((found, applet)) = found.zip(applet)
+            && !context.is_subclass(found.owner, applet)
+        {
+            report.component(
+                ComponentTag::Applet,
+                place,
+                format!("an install method of a subclass of {applet}"),
+                format!("one of {}", found.owner),
+            );
+        }
     }
 }
 
 fn exports(context: &Context<'_>, report: &mut Report) {
-    let component = ComponentTag::Export;
-    for (token, class) in context
-        .cap
-        .export
-        .iter()
-        .flat_map(|e| e.classes.iter().enumerate())
-    {
-        if let Err(found) = context.class_exists(ClassRef::Internal(class.class_offset)) {
-            let expected = format!("a class for token {token}");
-            report.component(component, None, expected, found);
+    let Some(export) = &context.cap.export else {
+        return;
+    };
+    for (token, class) in export.classes.iter().enumerate() {
+        let mut wrong = |expected: String, found: String| {
+            report.component(ComponentTag::Export, None, expected, found);
+        };
+        let reference = ClassRef::Internal(class.class_offset);
+        if let Err(found) = context.class_exists(reference) {
+            wrong(format!("a class for token {token}"), found);
+            continue;
         }
-        for offset in &class.static_methods {
-            if !context.methods.contains_key(offset) {
-                report.component(
-                    component,
-                    None,
-                    format!("a static method of class {token}"),
-                    format!("no method at {offset:#06x}"),
+        let owner = Class::Own(class.class_offset);
+        // JCVM 6.12: a package with applets gives others shareable interfaces only.
+        if !context.cap.applets.is_empty()
+            && !(context.is_interface_class(owner) && context.is_shareable(owner))
+        {
+            let expected = format!("a shareable interface for token {token}, with applets");
+            wrong(expected, owner.to_string());
+        }
+        let described = context.descriptor_of(reference);
+        if let Some(described) = described
+            && usize::from(described.token) != token
+        {
+            let expected = format!("the class with token {token}");
+            wrong(expected, format!("{owner}, with token {}", described.token));
+        }
+        for (index, offset) in class.static_methods.iter().enumerate() {
+            let listed = context.owners.get(offset);
+            let fits = listed.is_none_or(|(class, method)| {
+                let bound = context.method_at(*offset).is_none_or(|method| {
+                    (method.access.is_static || method.access.is_init)
+                        && method.access.visibility >= Visibility::Protected
+                });
+                *class == reference && usize::from(method.token) == index && bound
+            });
+            if !context.methods.contains_key(offset) || !fits {
+                wrong(
+                    format!("static method or constructor {index} of class {token}"),
+                    match listed {
+                        Some(_) => format!("another method at {offset:#06x}"),
+                        None => format!("no method at {offset:#06x}"),
+                    },
                 );
             }
         }
-        for offset in &class.static_fields {
-            if *offset >= context.cap.static_field.image_size {
-                report.component(
-                    component,
-                    None,
-                    format!("a static field of class {token}"),
-                    format!("offset {offset} outside the image"),
-                );
+        for (index, offset) in class.static_fields.iter().enumerate() {
+            let wanted = FieldRef::Static(StaticRef::Internal(*offset));
+            let fits = described.is_none_or(|described| {
+                described
+                    .fields
+                    .iter()
+                    .any(|field| field.field_ref == wanted && usize::from(field.token) == index)
+            });
+            if *offset >= context.cap.static_field.image_size || !fits {
+                let found = format!("offset {offset} of the image");
+                wrong(format!("static field {index} of class {token}"), found);
+            }
+        }
+        // What has a token is exported under it: others link to all of it or to none.
+        let missing = described
+            .into_iter()
+            .flat_map(|described| &described.methods);
+        for method in missing.filter(|method| method.token != NO_TOKEN) {
+            let bound = context
+                .method_at(method.method_offset)
+                .is_some_and(|method| method.access.is_static || method.access.is_init);
+            if bound && class.static_methods.len() <= usize::from(method.token) {
+                let expected = format!("method token {} of class {token}", method.token);
+                wrong(expected, "no entry".into());
             }
         }
     }

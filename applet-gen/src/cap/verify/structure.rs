@@ -12,7 +12,6 @@ pub(super) fn check(cap: &Cap, packages: &[ApiPackage], report: &mut Report) {
     directory(cap, report);
     imports(cap, packages, report);
     applets(cap, report);
-    static_field(cap, report);
 }
 
 fn header(cap: &Cap, report: &mut Report) {
@@ -148,41 +147,6 @@ fn applets(cap: &Cap, report: &mut Report) {
         }
         if applet.aid == *package || !seen.insert(&applet.aid) {
             wrong("an AID of its own".into(), &aid);
-        }
-    }
-}
-
-fn static_field(cap: &Cap, report: &mut Report) {
-    let component = ComponentTag::StaticField;
-    let fields = &cap.static_field;
-    let sum = usize::from(fields.reference_count) * 2
-        + usize::from(fields.default_value_count)
-        + fields.values.len();
-    if sum != usize::from(fields.image_size) {
-        report.component(
-            component,
-            Some(0),
-            format!("image_size {sum}, the sum of its parts"),
-            fields.image_size,
-        );
-    }
-    if fields.arrays.len() > usize::from(fields.reference_count) {
-        report.component(
-            component,
-            Some(4),
-            format!("{} arrays at most, one a reference", fields.reference_count),
-            fields.arrays.len(),
-        );
-    }
-    for array in &fields.arrays {
-        let size = match array.kind {
-            4 => 2,
-            5 => 4,
-            _ => 1,
-        };
-        if array.values.len() % size != 0 {
-            let expected = format!("an array's values in elements of {size} bytes");
-            report.component(component, None, expected, array.values.len());
         }
     }
 }
