@@ -90,7 +90,7 @@ impl Applet {
         javac.compile(&paths, &[stubs], &classes)?;
         let cap = convert_classes(&classes.join(java::PACKAGE))?;
         let verdict = verify(&cap, api::packages());
-        if !verdict.findings.is_empty() {
+        if !verdict.is_verified() {
             return Err(BuildError::Verify(list(&verdict.findings)));
         }
         let info = info::info(&cap, api::packages())?;

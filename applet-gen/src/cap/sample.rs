@@ -124,7 +124,7 @@ pub(crate) fn cap() -> Cap {
                 token: 0,
                 access_flags: access::PUBLIC | access::INTERFACE | access::CLASS_ABSTRACT,
                 this_class: ClassRef::Internal(0),
-                interfaces: vec![framework(2)],
+                interfaces: Vec::new(),
                 fields: Vec::new(),
                 methods: Vec::new(),
             },
@@ -142,6 +142,12 @@ pub(crate) fn cap() -> Cap {
                             token: 0,
                         },
                         kind: 0x8003,
+                    },
+                    FieldDescriptor {
+                        token: NO_TOKEN,
+                        access_flags: access::PRIVATE | access::STATIC | access::FINAL,
+                        field_ref: FieldRef::Static(StaticRef::Internal(0)),
+                        kind: 33,
                     },
                     FieldDescriptor {
                         token: NO_TOKEN,
@@ -174,6 +180,7 @@ pub(crate) fn cap() -> Cap {
             vec![4, 1],
             vec![3],
             vec![4],
+            vec![0xB],
         ]
         .into_iter()
         .map(|nibbles| TypeDescriptor { offset: 0, nibbles })
@@ -181,7 +188,7 @@ pub(crate) fn cap() -> Cap {
     };
     descriptor.layout().expect("fits");
     let offsets: Vec<u16> = descriptor.types.iter().map(|kind| kind.offset).collect();
-    assert_eq!(offsets, [18, 20, 23, 27, 29, 31]);
+    assert_eq!(offsets, [18, 20, 23, 27, 29, 31, 33]);
     let mut cap = Cap {
         header: Header {
             minor: 1,

@@ -23,13 +23,11 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
         let before = report.verdict.findings.len();
         superclass(context, class, report);
         references(class, report);
-        if report.verdict.findings.len() > before {
+        if report.verdict.findings.len() > before || !context.typed {
             // What follows would only say the same in other words.
             continue;
         }
-        if context.cap.descriptor.is_some() {
-            instance_fields(context, class, report);
-        }
+        instance_fields(context, class, report);
         for table in [
             Table::public(context, class),
             Table::package(context, class),
@@ -46,6 +44,7 @@ fn wrong(report: &mut Report, at: u16, expected: impl ToString, found: impl ToSt
 
 fn check_interface(context: &Context<'_>, interface: &InterfaceInfo, report: &mut Report) {
     let at = interface.offset;
+    let before = report.verdict.findings.len();
     let mut listed = BTreeSet::new();
     for parent in &interface.superinterfaces {
         if let Err(found) = context.class_exists(*parent) {
@@ -60,6 +59,9 @@ fn check_interface(context: &Context<'_>, interface: &InterfaceInfo, report: &mu
         {
             wrong(report, at, "each superinterface once", class);
         }
+    }
+    if report.verdict.findings.len() > before || !context.typed {
+        return;
     }
     for class in &listed {
         for above in context.interfaces(*class) {
@@ -277,8 +279,7 @@ impl<'t> Table<'t> {
         if entry == NO_METHOD {
             // Only what another package's superclass defines has no method here.
             let foreign = above.is_some_and(|above| matches!(above.owner, Class::Api(_)));
-            // A package that is not known is another check's finding.
-            if !foreign && context.imports.iter().all(Option::is_some) {
+            if !foreign {
                 wrong(report, at, expected, format!("{entry:#06x}"));
             }
             return;
@@ -291,7 +292,10 @@ impl<'t> Table<'t> {
         else {
             return;
         };
-        if found.access.is_static || found.access.is_init || described.token != token {
+        // A public method that overrides a package-visible one has a token of each kind.
+        let widened = self.bit == PACKAGE && described.token & PACKAGE == 0 && above.is_some();
+        let named = described.token == token || widened;
+        if found.access.is_static || found.access.is_init || !named {
             let expected = format!("the virtual method with token {token} in the {name} table");
             let found = format!("the method at {entry:#06x}, token {}", described.token);
             return wrong(report, at, expected, found);
@@ -438,10 +442,6 @@ fn mapping<'a>(
     report: &mut Report,
 ) {
     let at = class.offset;
-    // The methods of an interface of this package stand in the Descriptor.
-    if matches!(interface, Class::Own(_)) && context.cap.descriptor.is_none() {
-        return;
-    }
     let count = context.interface_size(interface);
     if count != implemented.methods.len() {
         let expected = format!("{count} methods of {interface}");
@@ -452,15 +452,8 @@ fn mapping<'a>(
             continue;
         };
         let expected = format!("a virtual method for {interface}");
-        let exists = match context.virtual_method(ClassRef::Internal(at), *mapped) {
-            super::context::Target::Missing => false,
-            _ => true,
-        };
         let Some(found) = context.virtual_member(Class::Own(at), *mapped) else {
-            // Without Descriptor there is no more to see.
-            if !exists || context.cap.descriptor.is_some() {
-                wrong(report, at, expected, format!("token {mapped}"));
-            }
+            wrong(report, at, expected, format!("token {mapped}"));
             continue;
         };
         if found.signature != wanted.signature || found.access.visibility != Visibility::Public {

@@ -28,7 +28,6 @@ impl Code<'_> {
 }
 
 pub(super) fn check(context: &Context<'_>, report: &mut Report) {
-    let typed = context.cap.descriptor.is_some();
     let mut located = Locations::default();
     located.add_handlers(&context.cap.method.handlers);
     let mut decoded = true;
@@ -79,7 +78,7 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
         }
         check_flow(&code, report);
         check_handlers(context, &code, report);
-        if typed {
+        if context.typed {
             types::check(context, &code, report);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Report;
 use crate::api::{self, ApiClass, ApiPackage};
-use crate::cap::descriptor::{ClassDescriptor, MethodDescriptor, access};
+use crate::cap::descriptor::{ClassDescriptor, MethodDescriptor, NO_TOKEN, access};
 use crate::cap::{Cap, ClassRef, ComponentTag, MethodInfo};
 
 /// A CAP with its methods cut out and its imports resolved.
@@ -13,6 +13,8 @@ pub(super) struct Context<'a> {
     pub packages: &'a [ApiPackage],
     /// At the index of the Import component: the package, where it is known.
     pub imports: Vec<Option<&'a ApiPackage>>,
+    /// Whether types can be told: there is a Descriptor, and every import is known.
+    pub typed: bool,
     /// By offset.
     pub methods: BTreeMap<u16, MethodInfo>,
     /// By the offset of a method with code or header: its class and entry in the Descriptor.
@@ -54,22 +56,24 @@ impl<'a> Context<'a> {
             })
             .map(|(class, method)| (method.method_offset, (class, method)))
             .collect();
+        let imports: Vec<Option<&ApiPackage>> = cap
+            .imports
+            .iter()
+            .map(|import| {
+                packages.iter().find(|package| {
+                    // A newer one may have what the one here has not: it is not known.
+                    package.aid == import.aid
+                        && package.major == import.major
+                        && package.minor >= import.minor
+                })
+            })
+            .collect();
         Context {
             owners,
             cap,
             packages,
-            imports: cap
-                .imports
-                .iter()
-                .map(|import| {
-                    packages.iter().find(|package| {
-                        // A newer one may have what the one here has not: it is not known.
-                        package.aid == import.aid
-                            && package.major == import.major
-                            && package.minor >= import.minor
-                    })
-                })
-                .collect(),
+            typed: cap.descriptor.is_some() && imports.iter().all(Option::is_some),
+            imports,
             methods: methods
                 .into_iter()
                 .map(|method| (method.offset, method))
@@ -83,12 +87,16 @@ impl<'a> Context<'a> {
         match self.imports.get(usize::from(package)) {
             None => Err(format!("package {package} of {}", self.imports.len())),
             Some(None) => Ok(None),
-            Some(Some(known)) => known.class(class).map(Some).ok_or_else(|| {
-                format!(
-                    "class {class}, which {} {}.{} does not have",
-                    known.name, known.major, known.minor
-                )
-            }),
+            Some(Some(known)) => known
+                .class(class)
+                .filter(|found| found.token != NO_TOKEN)
+                .map(Some)
+                .ok_or_else(|| {
+                    format!(
+                        "class {class}, which {} {}.{} does not have",
+                        known.name, known.major, known.minor
+                    )
+                }),
         }
     }
 

@@ -15,7 +15,9 @@ const COMPONENT: ComponentTag = ComponentTag::Descriptor;
 pub(super) fn check(context: &Context<'_>, descriptor: &Descriptor, report: &mut Report) {
     classes(context, descriptor, report);
     types(context, descriptor, report);
-    constants(context, descriptor, report);
+    if context.typed {
+        constants(context, descriptor, report);
+    }
     tiling(context, report);
     for class in &descriptor.classes {
         flags(class, report);
@@ -26,7 +28,7 @@ pub(super) fn check(context: &Context<'_>, descriptor: &Descriptor, report: &mut
             if !interface {
                 check_method(context, method, report);
             }
-            if context.signature_at(method.type_offset).is_none() {
+            if context.typed && context.signature_at(method.type_offset).is_none() {
                 report.component(
                     COMPONENT,
                     None,
@@ -210,7 +212,7 @@ fn fields(context: &Context<'_>, class: &ClassDescriptor, report: &mut Report) {
         let place = |report: &mut Report, expected: String, found: String| {
             report.component(COMPONENT, None, expected, found);
         };
-        if context.field_kind(field.kind).is_none() {
+        if context.typed && context.field_kind(field.kind).is_none() {
             place(
                 report,
                 "a field's type".into(),

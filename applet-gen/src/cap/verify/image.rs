@@ -16,7 +16,7 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
     for array in &fields.arrays {
         elements(array, report);
     }
-    if context.cap.descriptor.is_some() {
+    if context.typed {
         layout(context, report);
     }
 }

@@ -6,7 +6,9 @@ use std::fmt;
 use super::context::Context;
 use super::world::Class;
 use crate::api::{self, ApiField, ApiMethod, flags};
-use crate::cap::descriptor::{FieldDescriptor, FieldRef, MethodDescriptor, PRIMITIVE, access};
+use crate::cap::descriptor::{
+    FieldDescriptor, FieldRef, MethodDescriptor, NO_TOKEN, PRIMITIVE, access,
+};
 use crate::cap::signature::{self, kinds, kinds_of_descriptor};
 use crate::cap::{ClassRef, Constant, StaticRef};
 
@@ -335,5 +337,39 @@ impl<'a> Context<'a> {
             }
             _ => None,
         }
+    }
+
+    /// What a method of this package is called, as far as imported packages and the Applet component
+    /// tell: names of its own are not in a CAP.
+    pub fn method_name(&self, offset: u16) -> Option<String> {
+        let method = self.method_at(offset)?;
+        let named = |name: &str| Some(format!("{name} of {}", method.owner));
+        if method.access.is_init {
+            return named("<init>");
+        }
+        let mut installs = self.cap.applets.iter();
+        if installs.any(|applet| applet.install_method_offset == offset) {
+            return named("install");
+        }
+        let Class::Own(class) = method.owner else {
+            return None;
+        };
+        let (_, described) = self.owners.get(&offset)?;
+        let above = self.superclass(method.owner)?;
+        let inherited = self
+            .virtual_member(above, described.token)
+            .filter(|_| !method.access.is_static && described.token != NO_TOKEN);
+        if let Some(name) = inherited.and_then(|inherited| inherited.name) {
+            return named(name);
+        }
+        let info = self.cap.class.class_at(class)?;
+        info.interfaces.iter().find_map(|implemented| {
+            let mapped = implemented.methods.iter();
+            let (token, _) = (0..=u8::MAX)
+                .zip(mapped)
+                .find(|(_, mapped)| info.own_virtual_method(**mapped) == Some(offset))?;
+            let interface = self.class(implemented.interface)?;
+            named(self.interface_member(interface, token)?.name?)
+        })
     }
 }

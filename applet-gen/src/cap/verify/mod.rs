@@ -16,6 +16,7 @@ mod context;
 mod descriptor;
 mod image;
 mod members;
+mod offer;
 mod pool;
 mod structure;
 #[cfg(test)]
@@ -29,9 +30,10 @@ use super::{Cap, ComponentTag};
 use crate::api::ApiPackage;
 
 use context::Context;
+pub use offer::offer;
 
 /// One thing that is wrong, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
     /// The component that is wrong.
     pub component: ComponentTag,
@@ -39,6 +41,9 @@ pub struct Finding {
     pub offset: Option<usize>,
     /// Offset of the method concerned in the Method component.
     pub method: Option<u16>,
+    /// What the method is called, where that is known: constructors, `install`, and what comes from
+    /// an imported class or interface.
+    pub method_name: Option<String>,
     /// The instruction concerned: offset in the Method component and mnemonic.
     pub instruction: Option<(usize, &'static str)>,
     /// What had to be.
@@ -60,6 +65,9 @@ impl fmt::Display for Finding {
         }
         if let Some(method) = self.method {
             write!(f, ", method at {method:#06x}")?;
+            if let Some(name) = &self.method_name {
+                write!(f, " ({name})")?;
+            }
         }
         if let Some((at, name)) = self.instruction {
             write!(f, ", {name} at {at:#06x}")?;
@@ -103,10 +111,17 @@ pub fn verify(cap: &Cap, packages: &[ApiPackage]) -> Verdict {
                 .into(),
         );
     }
+    if context.imports.contains(&None) {
+        let reason = "a package that it imports is not at hand: types are not checked";
+        report.verdict.unchecked.push(reason.into());
+    }
     pool::check(&context, &mut report);
     classes::check(&context, &mut report);
     image::check(&context, &mut report);
     code::check(&context, &mut report);
+    for finding in &mut report.verdict.findings {
+        finding.method_name = finding.method.and_then(|at| context.method_name(at));
+    }
     report.verdict
 }
 
@@ -163,6 +178,7 @@ impl Report {
             component,
             offset,
             method,
+            method_name: None,
             instruction,
             expected: expected.to_string(),
             found: found.to_string(),

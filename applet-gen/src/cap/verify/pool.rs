@@ -154,7 +154,7 @@ fn applets(context: &Context<'_>, report: &mut Report) {
             );
             continue;
         };
-        let found = context.method_at(offset);
+        let found = context.method_at(offset).filter(|_| context.typed);
         let fits = found.as_ref().is_none_or(|found| {
             found.access.is_static
                 && found.access.visibility == Visibility::Public
@@ -202,7 +202,8 @@ fn exports(context: &Context<'_>, report: &mut Report) {
         }
         let owner = Class::Own(class.class_offset);
         // JCVM 6.12: a package with applets gives others shareable interfaces only.
-        if !context.cap.applets.is_empty()
+        if context.typed
+            && !context.cap.applets.is_empty()
             && !(context.is_interface_class(owner) && context.is_shareable(owner))
         {
             let expected = format!("a shareable interface for token {token}, with applets");

@@ -9,13 +9,13 @@ use super::output::{Out, read_file};
 use applet_gen::cap::Cap;
 use clap::{Args, Subcommand};
 use host_bridge::exit;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Subcommand)]
 pub enum CapCommand {
     /// Show a CAP file's figures: sizes by component, AIDs, imports, hash
     Info(info::Info),
-    /// Verify a CAP file: structure, references between components, code, imports
+    /// Verify CAP files: structure, references between components, imports, types of all values
     Verify(verify::Verify),
     /// List a CAP file's content and code with the names of what it calls
     List(list::List),
@@ -31,9 +31,13 @@ struct File {
 
 impl File {
     fn read(&self) -> Result<Cap, Failure> {
-        let bytes = read_file(&self.file, exit::CAP)?;
+        File::cap(&self.file)
+    }
+
+    fn cap(path: &Path) -> Result<Cap, Failure> {
+        let bytes = read_file(path, exit::CAP)?;
         Cap::from_jar(&bytes).map_err(|error| {
-            Failure::new(exit::CAP, format!("{}: {error}", self.file.display()))
+            Failure::new(exit::CAP, format!("{}: {error}", path.display()))
                 .next("get the file anew, or make it with `ipae build`")
         })
     }
