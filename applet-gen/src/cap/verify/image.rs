@@ -51,7 +51,7 @@ fn elements(array: &ArrayInit, report: &mut Report) {
         _ => 1,
     };
     let length = array.values.len();
-    if length % size != 0 || length / size > 0x7FFF {
+    if !length.is_multiple_of(size) || length / size > 0x7FFF {
         let expected = format!("an array's values in up to 32767 elements of {size} bytes");
         report.component(COMPONENT, None, expected, length);
     }
