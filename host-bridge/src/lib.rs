@@ -7,6 +7,7 @@ mod files;
 pub mod journal;
 pub mod order;
 pub mod personalize;
+pub mod play;
 pub mod report;
 pub mod scenario;
 pub mod survey;

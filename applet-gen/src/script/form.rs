@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Version of both forms.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Why text is no script.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +51,8 @@ struct JsonStep {
     comment: String,
     command: String,
     expected: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<String>,
 }
 
 /// A comment or title on one line.
@@ -58,7 +60,7 @@ fn line_of(text: &str) -> String {
     text.replace(['\r', '\n'], " ")
 }
 
-fn expected_words(expected: &[Sw]) -> Vec<String> {
+pub(super) fn expected_words(expected: &[Sw]) -> Vec<String> {
     // 6100 stands for 61xx.
     let word = |sw: &Sw| match sw {
         Sw(0x6100) => "61XX".to_owned(),
@@ -79,15 +81,66 @@ fn read_command(text: &str) -> Option<Command> {
     Command::parse(&hex::decode(text).ok()?).ok()
 }
 
+/// The lines of a script's text form, numbered.
+struct Lines<'a>(std::iter::Peekable<std::iter::Enumerate<std::str::Lines<'a>>>);
+
+impl Lines<'_> {
+    /// The next line, which starts with `prefix`: its number, and what follows.
+    fn take(&mut self, prefix: &str, expected: &'static str) -> Result<(usize, String), FormError> {
+        let (i, text) = self.0.next().unwrap_or((0, ""));
+        match text.strip_prefix(prefix) {
+            Some(rest) => Ok((i + 1, rest.to_owned())),
+            None => Err(FormError::Line {
+                line: i + 1,
+                expected,
+            }),
+        }
+    }
+
+    fn step(&mut self) -> Result<Step, FormError> {
+        let (_, comment) = self.take("- ", "a comment (-)")?;
+        let (line, command) = self.take("> ", "a command (>)")?;
+        let command = read_command(&command).ok_or(FormError::Line {
+            line,
+            expected: "a command APDU in hexadecimal digits",
+        })?;
+        let (line, words) = self.take("< ", "status words (<)")?;
+        let expected = words.split(' ').map(read_word).collect::<Option<Vec<Sw>>>();
+        let expected = expected.ok_or(FormError::Line {
+            line,
+            expected: "status words of four hexadecimal digits",
+        })?;
+        let mut answer = None;
+        if self.0.peek().is_some_and(|(_, text)| text.starts_with('=')) {
+            let (line, text) = self.take("= ", "an answer (=)")?;
+            let bytes = hex::decode(&text).map_err(|_| FormError::Line {
+                line,
+                expected: "an answer in hexadecimal digits",
+            })?;
+            answer = Some(bytes);
+        }
+        Ok(Step {
+            comment,
+            command,
+            expected,
+            answer,
+        })
+    }
+}
+
 impl Step {
-    /// `-` comment, `>` command, `<` status words.
+    /// `-` comment, `>` command, `<` status words, `=` the only answer if there is but one.
     fn to_lines(&self) -> String {
-        format!(
+        let mut lines = format!(
             "- {}\n> {}\n< {}\n",
             line_of(&self.comment),
             hex::encode_upper(self.command.to_bytes()),
-            expected_words(&self.expected).join(" ")
-        )
+            self.allowed()
+        );
+        if let Some(answer) = &self.answer {
+            lines.push_str(&format!("= {}\n", hex::encode_upper(answer)));
+        }
+        lines
     }
 }
 
@@ -123,6 +176,7 @@ impl Script {
             comment: line_of(&step.comment),
             command: hex::encode_upper(step.command.to_bytes()),
             expected: expected_words(&step.expected),
+            answer: step.answer.as_ref().map(hex::encode_upper),
         });
         let script = JsonScript {
             format: FORMAT,
@@ -150,14 +204,8 @@ impl Script {
     /// # Errors
     /// [`FormError`] with the line, or the checksum.
     pub fn from_text(text: &str) -> Result<Self, FormError> {
-        let mut lines = text.lines().enumerate().map(|(i, line)| (i + 1, line));
-        let mut take = |prefix: &str, expected: &'static str| {
-            let (line, text) = lines.next().unwrap_or((0, ""));
-            match text.strip_prefix(prefix) {
-                Some(rest) => Ok((line, rest.to_owned())),
-                None => Err(FormError::Line { line, expected }),
-            }
-        };
+        let mut lines = Lines(text.lines().enumerate().peekable());
+        let mut take = |prefix: &str, expected| lines.take(prefix, expected);
         let (_, format) = take("ipae-script ", "\"ipae-script\" and the format's version")
             .map_err(|_| FormError::Format("the first line is another".to_owned()))?;
         if format != FORMAT.to_string() {
@@ -167,31 +215,8 @@ impl Script {
         let (_, title) = take("title ", "the title")?;
         let (_, channel) = take("channel ", "the channel")?;
         let mut steps = Vec::new();
-        let count = text.lines().count().saturating_sub(4);
-        if !count.is_multiple_of(3) {
-            return Err(FormError::Line {
-                line: text.lines().count(),
-                expected: "three lines for each step: -, >, <",
-            });
-        }
-        for _ in 0..count / 3 {
-            let (_, comment) = take("- ", "a comment (-)")?;
-            let (line, command) = take("> ", "a command (>)")?;
-            let command = read_command(&command).ok_or(FormError::Line {
-                line,
-                expected: "a command APDU in hexadecimal digits",
-            })?;
-            let (line, words) = take("< ", "status words (<)")?;
-            let expected = words.split(' ').map(read_word).collect::<Option<Vec<Sw>>>();
-            let expected = expected.ok_or(FormError::Line {
-                line,
-                expected: "status words of four hexadecimal digits",
-            })?;
-            steps.push(Step {
-                comment,
-                command,
-                expected,
-            });
+        while lines.0.peek().is_some() {
+            steps.push(lines.step()?);
         }
         let script = Script {
             title,
@@ -218,13 +243,17 @@ impl Script {
                 expected: "a step with a command APDU and status words",
             };
             let expected = step.expected.iter().map(|word| read_word(word)).collect();
-            let (Some(command), Some(expected)) = (read_command(&step.command), expected) else {
+            let answer = step.answer.map(hex::decode).transpose();
+            let (Some(command), Some(expected), Ok(answer)) =
+                (read_command(&step.command), expected, answer)
+            else {
                 return Err(wrong);
             };
             steps.push(Step {
                 comment: step.comment,
                 command,
                 expected,
+                answer,
             });
         }
         let script = Script {

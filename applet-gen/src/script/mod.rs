@@ -99,6 +99,8 @@ pub struct Step {
     pub command: Command,
     /// Status words that are fine.
     pub expected: Vec<Sw>,
+    /// The only data that may come back, where what follows is made for it.
+    pub answer: Option<Vec<u8>>,
 }
 
 /// A script.
@@ -106,7 +108,7 @@ pub struct Step {
 pub struct Script {
     /// What it does, for people.
     pub title: String,
-    /// `plain`, or the secure channel it is made for: key version, sequence counter, level.
+    /// [`PLAIN`], or the secure channel it is made for: key version, sequence counter, level.
     pub channel: String,
     /// The commands, in order.
     pub steps: Vec<Step>,
@@ -118,6 +120,40 @@ fn step(comment: impl Into<String>, command: Command) -> Step {
         command,
         // 61xx: the answer waits (T=0); a tool that fetches it sees 9000.
         expected: vec![Sw::OK, Sw(0x6100)],
+        answer: None,
+    }
+}
+
+impl Step {
+    /// Whether a status word is one of those that are fine; 6100 stands for all 61xx.
+    pub fn allows(&self, sw: Sw) -> bool {
+        self.expected.contains(&sw) || sw.sw1() == 0x61 && self.expected.contains(&Sw(0x6100))
+    }
+
+    /// The status words that are fine, as the forms of a script write them.
+    pub fn allowed(&self) -> String {
+        form::expected_words(&self.expected).join(" ")
+    }
+}
+
+/// What [`Script::channel`] says of commands that are not under a secure channel.
+pub const PLAIN: &str = "plain";
+
+impl Script {
+    /// Whether the tool that sends it has to bring the secure channel.
+    pub fn is_plain(&self) -> bool {
+        self.channel == PLAIN
+    }
+
+    /// Where to begin so that the step at `wanted` (from 0) makes sense on a card that was reset: a LOAD
+    /// goes on only within its session, so it begins again with its INSTALL \[for load\].
+    pub fn restart_at(&self, wanted: usize) -> usize {
+        let is_load = |step: &Step| step.command.ins == command::INS_LOAD;
+        let mut at = wanted.min(self.steps.len());
+        while at > 0 && self.steps.get(at).is_some_and(is_load) {
+            at -= 1;
+        }
+        at
     }
 }
 
@@ -168,13 +204,13 @@ impl Plan {
         steps.extend(self.steps(room)?);
         Ok(Script {
             title: self.title.clone(),
-            channel: "plain".to_owned(),
+            channel: PLAIN.to_owned(),
             steps,
         })
     }
 
     /// The commands under SCP03, EXTERNAL AUTHENTICATE included. The tool must compare the answer to
-    /// INITIALIZE UPDATE with the one in the comment before it goes on: a card with another sequence
+    /// INITIALIZE UPDATE with [`Step::answer`] before it goes on: a card with another sequence
     /// counter refuses what follows, and counts it.
     ///
     /// # Errors
@@ -201,13 +237,13 @@ impl Plan {
         let answer = answer.to_bytes();
         let mut steps = vec![
             self.select(),
-            step(
-                format!(
-                    "INITIALIZE UPDATE; go on only if the answer is {}",
-                    hex::encode_upper(&answer)
-                ),
-                request.command(),
-            ),
+            Step {
+                answer: Some(answer.clone()),
+                ..step(
+                    "INITIALIZE UPDATE; go on only if the answer is the one stated",
+                    request.command(),
+                )
+            },
         ];
         let pending = request.authenticate(channel.keys, &Response::ok(answer), channel.level)?;
         steps.push(step(

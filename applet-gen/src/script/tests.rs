@@ -57,10 +57,7 @@ fn a_card_with_that_counter_accepts_the_wrapped_script() {
     };
     let (answer, card) =
         CardPending::initialize_update(&keys, parameters, &init.command.data).unwrap();
-    assert!(
-        init.comment
-            .ends_with(&hex::encode_upper(answer.to_bytes()))
-    );
+    assert_eq!(init.answer, Some(answer.to_bytes()));
     let mut session = card.external_authenticate(&auth.command).unwrap();
     let mut loaded = Vec::new();
     for step in rest {
@@ -94,7 +91,23 @@ fn random_challenges_are_refused() {
 }
 
 #[test]
+fn a_load_begins_again_with_its_install() {
+    let script = plan().plain().unwrap();
+    // SELECT, INSTALL [for load], five LOAD, INSTALL [for install].
+    let last = script.steps.len() - 1;
+    assert!(last > 4);
+    assert_eq!(script.restart_at(0), 0);
+    assert_eq!(script.restart_at(4), 1);
+    assert_eq!(script.restart_at(last), last);
+    assert_eq!(script.restart_at(99), last + 1);
+}
+
+#[test]
 fn both_forms_come_back_and_alterations_are_noticed() {
+    let keys = keys();
+    let wrapped = plan().wrapped(&channel(&keys)).unwrap();
+    assert_eq!(Script::from_text(&wrapped.to_text()).unwrap(), wrapped);
+    assert_eq!(Script::from_json(&wrapped.to_json()).unwrap(), wrapped);
     let script = plan().plain().unwrap();
     let text = script.to_text();
     assert_eq!(Script::from_text(&text).unwrap(), script);
@@ -107,7 +120,7 @@ fn both_forms_come_back_and_alterations_are_noticed() {
     let cut: String = text.lines().take(10).map(|l| format!("{l}\n")).collect();
     assert!(Script::from_text(&cut).is_err());
     assert!(matches!(
-        Script::from_text("ipae-script 2\n"),
+        Script::from_text("ipae-script 1\n"),
         Err(FormError::Format(_))
     ));
     let mut json = script.to_json();
@@ -122,6 +135,6 @@ proptest! {
     #[test]
     fn no_text_panics(text in "\\PC{0,100}", tail in "[->< 0-9A-F\n]{0,80}") {
         let _ = Script::from_text(&text);
-        let _ = Script::from_text(&format!("ipae-script 1\nsha256 0\ntitle a\nchannel b\n{tail}"));
+        let _ = Script::from_text(&format!("ipae-script 2\nsha256 0\ntitle a\nchannel b\n{tail}"));
     }
 }

@@ -22,7 +22,7 @@ pub enum Vcard {
 #[derive(Args)]
 #[command(after_help = "\
 Example:
-  ipae vcard new --eid 89049032000000000000000000000139 --file my.card")]
+  ipae vcard new --eid 89049032000000000000000000000163 --file my.card")]
 pub struct New {
     /// EID, 32 digits with valid check digits
     #[arg(long)]

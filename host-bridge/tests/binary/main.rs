@@ -6,4 +6,5 @@ mod card_info;
 mod help;
 mod killed;
 mod pcsc;
+mod scripts;
 mod support;
