@@ -390,6 +390,7 @@ fn limits(definition: &Definition) -> Limits {
         stack: bytes(memory.stack),
         commit: bytes(memory.commit_buffer),
         apdu_buffer: usize::from(memory.apdu_buffer),
+        int: definition.java_card.int,
         ..Limits::default()
     }
 }

@@ -4,13 +4,15 @@ use super::VirtualCard;
 use serde::{Deserialize, Serialize};
 
 /// Version of the stored form; another one is refused.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Why bytes are no stored card.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// Stored by another version of this program.
-    #[error("a stored card of version {VERSION} is expected, this is version {0}")]
+    #[error(
+        "a stored card of version {VERSION} is expected, this is version {0}: make and personalize the card again"
+    )]
     Version(u32),
     /// The bytes can't be read.
     #[error("the stored card can't be read: {0}")]

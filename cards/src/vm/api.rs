@@ -33,6 +33,10 @@ pub(crate) struct NativeMethod {
     /// Kinds of the arguments, the receiver not included: true for references.
     pub args: Vec<bool>,
     pub returns: Ret,
+    /// A constructor.
+    pub is_init: bool,
+    /// Fuel that a call takes besides that of its instruction: cryptography takes the host long.
+    pub effort: u64,
     /// The VM's own implementation; `None` asks the card.
     pub run: Option<NativeFn>,
     /// The type that `run` was found for.
@@ -74,8 +78,18 @@ pub(crate) struct Api {
     by_name: HashMap<&'static str, ClassRef>,
     natives: Vec<NativeMethod>,
     /// java/lang/Object.
-    pub object: Option<ClassRef>,
+    pub object: ClassRef,
+    /// java/lang/Throwable.
+    pub throwable: ClassRef,
+    /// javacard/framework/Shareable.
+    pub shareable: ClassRef,
 }
+
+/// No class: the tables always have those that are looked for by it.
+const NO_CLASS: ClassRef = ClassRef {
+    package: PackageId(u16::MAX),
+    class: u16::MAX,
+};
 
 impl Api {
     /// The process's index.
@@ -177,9 +191,12 @@ impl Builder {
                 Package { table, classes }
             })
             .collect();
+        let named = |name: &str| self.by_name.get(name).copied().unwrap_or(NO_CLASS);
         Api {
             packages,
-            object: self.by_name.get("java/lang/Object").copied(),
+            object: named("java/lang/Object"),
+            throwable: named("java/lang/Throwable"),
+            shareable: named("javacard/framework/Shareable"),
             by_name: self.by_name,
             natives: self.natives,
         }
@@ -278,6 +295,11 @@ impl Builder {
             is_static,
             args,
             returns,
+            is_init: method.name == "<init>",
+            effort: match declaring.0.name.as_str() {
+                "javacard/security" | "javacardx/crypto" => 5_000,
+                _ => 10,
+            },
             run: run.map(|(run, _)| run),
             run_of: run.map(|(_, of)| of),
         };

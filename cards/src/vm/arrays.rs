@@ -185,14 +185,10 @@ impl Vm {
     /// # Errors
     /// [`VmError::Dangling`], [`VmError::Type`].
     pub fn array_length(&self, array: Ref) -> Result<usize, VmError> {
-        match &self.s.heap.get(array)?.kind {
-            Kind::Bytes { data, .. } => Ok(data.len()),
-            Kind::Shorts(data) => Ok(data.len()),
-            Kind::Refs { data, .. } => Ok(data.len()),
-            other => Err(VmError::Type {
-                expected: "an array".into(),
-                found: other.describe().into(),
-            }),
-        }
+        let kind = &self.s.heap.get(array)?.kind;
+        kind.length().ok_or_else(|| VmError::Type {
+            expected: "an array".into(),
+            found: kind.describe().into(),
+        })
     }
 }

@@ -12,13 +12,15 @@ use std::sync::Arc;
 const MAX_DEPTH: usize = 256;
 
 impl Vm {
+    #[inline]
     pub(crate) fn code(&self, package: PackageId) -> Result<&Arc<Code>, VmError> {
-        self.linked.get(&package).ok_or(VmError::NoPackage(package))
+        self.linked.get(package).ok_or(VmError::NoPackage(package))
     }
 
+    #[inline]
     pub(crate) fn loaded_class(&self, class: ClassRef) -> Option<&Class> {
         self.linked
-            .get(&class.package)?
+            .get(class.package)?
             .classes
             .get(usize::from(class.class))
     }
@@ -35,22 +37,23 @@ impl Vm {
         }
     }
 
+    /// True for an interface that a class of an API package has.
     fn has_interface(&self, class: ClassRef, interface: ClassRef) -> bool {
-        match self.loaded_class(class) {
-            Some(loaded) => loaded.interfaces.iter().any(|(i, _)| *i == interface),
-            None => Api::get()
-                .class(class)
-                .is_some_and(|c| c.interfaces.contains(&interface)),
-        }
+        Api::get()
+            .class(class)
+            .is_some_and(|c| c.interfaces.contains(&interface))
     }
 
     /// True if an instance of `class` is an instance of `target`.
     pub(crate) fn assignable(&self, class: ClassRef, target: ClassRef) -> bool {
         class == target
-            || Api::get().object == Some(target)
-            || self
-                .line(class)
-                .any(|c| c == target || self.has_interface(c, target))
+            || Api::get().object == target
+            || match self.loaded_class(class) {
+                Some(loaded) => loaded.supers.binary_search(&target).is_ok(),
+                None => self
+                    .line(class)
+                    .any(|c| c == target || self.has_interface(c, target)),
+            }
     }
 
     /// Method that a virtual call with this token reaches in a receiver of this class. `from` is the
@@ -61,27 +64,20 @@ impl Vm {
         token: u8,
         from: PackageId,
     ) -> Option<MethodRef> {
-        self.line(class).find_map(|c| match self.loaded_class(c) {
-            Some(loaded) => {
-                let (table, base) = if token & 0x80 == 0 {
-                    (&loaded.public, loaded.public_base)
-                } else if c.package == from {
-                    (&loaded.package, loaded.package_base)
-                } else {
-                    return None;
-                };
-                let at = usize::from((token & 0x7F).checked_sub(base)?);
-                let method = (*table.get(at)?)?;
-                Some(MethodRef::Java {
-                    package: c.package,
-                    method,
-                })
-            }
+        let at = usize::from(token & 0x7F);
+        if token & 0x80 != 0 {
+            // The caller's package is that of the class that declares the method.
+            let mut line = self.line(class);
+            let within = line.find(|c| c.package == from)?;
+            return *self.loaded_class(within)?.package.get(at)?;
+        }
+        match self.loaded_class(class) {
+            Some(loaded) => *loaded.public.get(at)?,
             None => {
-                let id = *Api::get().class(c)?.virtuals.get(usize::from(token))?;
+                let id = *Api::get().class(class)?.virtuals.get(at)?;
                 Some(MethodRef::Native(id?))
             }
-        })
+        }
     }
 
     /// Method that an interface call reaches in a receiver of this class.
@@ -91,13 +87,9 @@ impl Vm {
         interface: ClassRef,
         token: u8,
     ) -> Option<MethodRef> {
-        let map = self.line(class).find_map(|c| {
-            let all = &self.loaded_class(c)?.interfaces;
-            all.iter()
-                .find(|(i, _)| *i == interface)
-                .map(|(_, map)| map)
-        });
-        if let Some(map) = map {
+        let loaded = self.loaded_class(class);
+        let mut interfaces = loaded.iter().flat_map(|c| &c.interfaces);
+        if let Some((_, map)) = interfaces.find(|(i, _)| *i == interface) {
             let virtual_token = *map.get(usize::from(token))?;
             return self.find_virtual(class, virtual_token, class.package);
         }
@@ -112,9 +104,7 @@ impl Vm {
 
     /// True for an interface that is or extends Shareable.
     pub(crate) fn is_shareable_interface(&self, interface: ClassRef) -> bool {
-        let Some(shareable) = Api::get().class_named("javacard/framework/Shareable") else {
-            return false;
-        };
+        let shareable = Api::get().shareable;
         interface == shareable
             || match self.loaded_class(interface) {
                 Some(loaded) => loaded.interface && loaded.shareable,

@@ -1,17 +1,29 @@
-//! Linked code: what a load file becomes on the card. Made once by the linker, shared by clones of the
-//! card, never stored.
+//! Linked code: what a load file becomes. Made once by the linker and shared by all cards that have the
+//! same load file in the same place; never stored.
 
 use super::api::NativeId;
 use super::value::{ClassRef, PackageId};
+use applet_gen::cap::PackageInfo;
+use std::sync::Arc;
 
 /// A linked package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Code {
+    /// The load file that it was made from.
+    pub load_file: Arc<[u8]>,
+    /// What cards call the package whose code this is; references inside it are by this number.
+    pub id: PackageId,
     pub aid: Vec<u8>,
     pub major: u8,
     pub minor: u8,
-    /// Packages that it imports, in the order of its Import component.
+    /// ACC_INT: it uses `int`.
+    pub int: bool,
+    /// What it asked for, in the order of its Import component.
+    pub wanted: Vec<PackageInfo>,
+    /// Packages that it imports, in the same order.
     pub imports: Vec<PackageId>,
+    /// The code of those of them that came in load files.
+    pub bound: Vec<Arc<Code>>,
     /// Constant pool, resolved.
     pub pool: Vec<Entry>,
     /// Interfaces and classes in the order of the Class component.
@@ -30,10 +42,11 @@ pub(crate) struct Code {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Entry {
     Class(ClassRef),
-    /// Field of objects that are instances of `class`.
+    /// Field of objects that are instances of `class`; its kind if the Descriptor component tells it.
     Field {
         class: ClassRef,
         cell: u16,
+        kind: Option<Kind>,
     },
     /// Call that is bound at run time by the receiver's class.
     Virtual {
@@ -66,6 +79,7 @@ pub(crate) enum MethodRef {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Class {
     pub interface: bool,
+    pub is_abstract: bool,
     /// The interface extends Shareable, or the class implements an interface that does.
     pub shareable: bool,
     pub superclass: Option<ClassRef>,
@@ -75,14 +89,15 @@ pub(crate) struct Class {
     pub first_cell: u16,
     /// Cells that hold references: first and number, this class only.
     pub references: (u16, u16),
-    pub public_base: u8,
-    /// Index of the method by token; `None`: a superclass in another package has it.
-    pub public: Vec<Option<u16>>,
-    pub package_base: u8,
-    pub package: Vec<Option<u16>>,
-    /// Interfaces (all of them) with the map from interface method token to virtual method token;
-    /// for an interface its superinterfaces, with empty maps.
+    /// Method by public virtual token, inherited ones included.
+    pub public: Vec<Option<MethodRef>>,
+    /// Method by package-visible token, those of superclasses in the same package included.
+    pub package: Vec<Option<MethodRef>>,
+    /// Interfaces with the map from interface method token to virtual method token, inherited ones
+    /// included; for an interface its superinterfaces, with empty maps.
     pub interfaces: Vec<(ClassRef, Vec<u8>)>,
+    /// All superclasses and interfaces, sorted.
+    pub supers: Vec<ClassRef>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,21 +130,43 @@ pub(crate) struct Handler {
 pub(crate) enum Switch {
     Table {
         default: u16,
-        low: i16,
+        low: i32,
         targets: Vec<u16>,
     },
     /// Sorted by match value.
     Lookup {
         default: u16,
-        pairs: Vec<(i16, u16)>,
+        pairs: Vec<(i32, u16)>,
     },
+}
+
+impl Switch {
+    /// Where a key leads.
+    pub fn target(&self, key: i32) -> u16 {
+        match self {
+            Switch::Table {
+                default,
+                low,
+                targets,
+            } => usize::try_from(i64::from(key) - i64::from(*low))
+                .ok()
+                .and_then(|i| targets.get(i))
+                .copied()
+                .unwrap_or(*default),
+            Switch::Lookup { default, pairs } => pairs
+                .binary_search_by_key(&key, |(k, _)| *k)
+                .ok()
+                .and_then(|i| pairs.get(i))
+                .map_or(*default, |(_, target)| *target),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Statics {
     /// Reference cells, at the start of the image.
     pub references: u16,
-    /// Arrays that the first references point to: type (2 boolean, 3 byte, 4 short), bytes.
+    /// Arrays that the first references point to: type (2 boolean, 3 byte, 4 short, 5 int), bytes.
     pub arrays: Vec<(u8, Vec<u8>)>,
     /// Initial bytes after the references.
     pub data: Vec<u8>,
@@ -148,8 +185,10 @@ pub(crate) struct Exported {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Ref,
+    /// `byte`, `boolean`.
     Byte,
     Short,
+    Int,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,29 +224,45 @@ pub(crate) enum TypeTest {
     Booleans,
     Bytes,
     Shorts,
+    Ints,
     /// Array of references to this class or interface.
     Refs(u16),
 }
 
-/// One instruction; branch targets are instruction indexes of the same method, pool indexes were
-/// checked by the linker.
+/// One instruction; branch targets are instruction indexes of the same method. Numbers are of kind
+/// [`Kind::Short`] unless the name says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Insn {
     Nop,
     Null,
     Const(i16),
-    Load(Kind, u8),
-    Store(Kind, u8),
+    ConstInt(i32),
+    LoadRef(u8),
+    LoadShort(u8),
+    LoadInt(u8),
+    StoreRef(u8),
+    StoreShort(u8),
+    StoreInt(u8),
     ArrayLoad(Kind),
     ArrayStore(Kind),
-    Pop(u8),
-    /// dup_x m n: copies the m top cells below the n-th (0: on top).
-    Dup(u8, u8),
+    Pop,
+    Pop2,
+    Dup,
+    /// dup2, dup_x m n: copies the m top cells below the n-th (0: on top).
+    DupX(u8, u8),
     Swap(u8, u8),
     Binary(Binary),
+    BinaryInt(Binary),
     Neg,
+    NegInt,
     Inc(u8, i16),
+    IncInt(u8, i16),
     ToByte,
+    ToInt,
+    IntToByte,
+    IntToShort,
+    /// icmp
+    CompareInt,
     If(Cond, u16),
     IfNull(bool, u16),
     IfSame(bool, u16),
@@ -216,6 +271,7 @@ pub(crate) enum Insn {
     Jsr(u16),
     Ret(u8),
     Switch(u16),
+    SwitchInt(u16),
     Return(Option<Kind>),
     GetStatic(Kind, u16),
     PutStatic(Kind, u16),
@@ -232,7 +288,7 @@ pub(crate) enum Insn {
         token: u8,
     },
     New(u16),
-    /// Type as in the bytecode: 10 boolean, 11 byte, 12 short.
+    /// Type as in the bytecode: 10 boolean, 11 byte, 12 short, 13 int.
     NewArray(u8),
     NewRefArray(u16),
     ArrayLength,

@@ -1,12 +1,15 @@
 //! The applet firewall (JCRE 6.2): who may reach what.
 
+use super::api::Api;
 use super::error::{Fault, Throw, VmError};
 use super::heap::{Access, Kind, Object, Storage};
+use super::thread::Thread;
 use super::value::{ClassRef, Context, Owner, Ref};
 use super::vm::Vm;
 
 impl Vm {
     /// An object that is not null.
+    #[inline]
     pub(crate) fn object(&self, r: Ref) -> Result<&Object, Fault> {
         if r.is_null() {
             return Err(Throw::null_pointer().into());
@@ -15,6 +18,7 @@ impl Vm {
     }
 
     /// Access to the contents of an array or object (6.2.8.1 to 6.2.8.3): arrays, fields, athrow's object.
+    #[inline]
     pub(crate) fn accessible(&self, caller: Owner, r: Ref) -> Result<&Object, Fault> {
         let object = self.object(r)?;
         let own = caller.context == object.owner.context || caller.context == Context::Jcre;
@@ -23,28 +27,35 @@ impl Vm {
             return Err(Throw::security().into());
         }
         // CLEAR_ON_DESELECT contents exist only while the package is selected (6.2.8).
-        if object.storage == Storage::Deselect
-            && let Context::Package(package) = object.owner.context
-        {
-            let installing = self
-                .s
-                .installing
-                .as_ref()
-                .is_some_and(|i| i.package == package);
-            if !installing && !self.is_selected(package) {
-                return Err(Throw::security().into());
-            }
+        if object.storage == Storage::Deselect {
+            self.while_selected(object)?;
         }
         Ok(object)
     }
 
-    /// A reference that is stored into a field, a static or an array of references: temporary entry
-    /// points and global arrays may not be (6.2.8.2, 6.2.8.8).
-    pub(crate) fn storable(&self, r: Ref) -> Result<(), Fault> {
-        if !r.is_null() && self.s.heap.get(r)?.access == Access::Temporary {
+    fn while_selected(&self, object: &Object) -> Result<(), Fault> {
+        let Context::Package(package) = object.owner.context else {
+            return Ok(());
+        };
+        let installing = self.s.installing.as_ref();
+        if installing.is_none_or(|i| i.package != package) && !self.is_selected(package) {
             return Err(Throw::security().into());
         }
         Ok(())
+    }
+
+    /// A reference that is stored into a field, a static or an array of references: temporary entry
+    /// points and global arrays may not be (6.2.8.2, 6.2.8.8).
+    #[inline]
+    pub(crate) fn storable(&self, thread: &Thread, r: Ref) -> Result<(), Fault> {
+        if r.is_null() {
+            return Ok(());
+        }
+        let object = self.s.heap.get(r)?;
+        if object.access == Access::Temporary && thread.top.owner.context != Context::Jcre {
+            return Err(Throw::security().into());
+        }
+        self.initialised(thread, r)
     }
 
     /// invokevirtual (6.2.8.4): who runs in the method.
@@ -98,7 +109,7 @@ impl Vm {
         let Kind::Instance { class, .. } = object.kind else {
             return Err(Throw::security().into());
         };
-        let shareable = self.api_class("javacard/framework/Shareable")?;
+        let shareable = Api::get().shareable;
         let through = target.is_some_and(|t| self.is_shareable_interface(t));
         if through && self.assignable(class, shareable) {
             return Ok(());

@@ -36,6 +36,9 @@ pub(crate) struct Object {
     pub owner: Owner,
     pub storage: Storage,
     pub access: Access,
+    /// Made by `new`, and no constructor of an API class has run on it yet.
+    #[serde(default)]
+    pub fresh: bool,
     pub kind: Kind,
 }
 
@@ -43,27 +46,61 @@ pub(crate) struct Object {
 pub(crate) enum Kind {
     Instance {
         class: ClassRef,
-        fields: Vec<Value>,
-        native: NativeState,
+        fields: Box<[Value]>,
+        /// `None`: [`NativeState::None`].
+        native: Option<Box<NativeState>>,
     },
     Bytes {
         boolean: bool,
-        data: Vec<u8>,
+        data: Box<[u8]>,
     },
-    Shorts(Vec<i16>),
+    Shorts(Box<[i16]>),
+    Ints(Box<[i32]>),
     Refs {
         element: ClassRef,
-        data: Vec<Ref>,
+        data: Box<[Ref]>,
     },
 }
 
 impl Kind {
+    /// An instance without Java fields.
+    pub fn native(class: ClassRef, native: NativeState) -> Self {
+        Kind::Instance {
+            class,
+            fields: Box::default(),
+            native: native.boxed(),
+        }
+    }
+
+    /// An array of `byte` or `boolean`, all 0.
+    pub fn bytes(boolean: bool, length: usize) -> Self {
+        Kind::Bytes {
+            boolean,
+            data: vec![0; length].into(),
+        }
+    }
+
+    /// Elements of an array; `None` for instances.
+    #[inline]
+    pub fn length(&self) -> Option<usize> {
+        match self {
+            Kind::Instance { .. } => None,
+            Kind::Bytes { data, .. } => Some(data.len()),
+            Kind::Shorts(data) => Some(data.len()),
+            Kind::Ints(data) => Some(data.len()),
+            Kind::Refs { data, .. } => Some(data.len()),
+        }
+    }
+
     /// Bytes of the contents.
     pub fn size(&self) -> usize {
         match self {
-            Kind::Instance { fields, native, .. } => 2 * fields.len() + native.size(),
+            Kind::Instance { fields, native, .. } => {
+                2 * fields.len() + native.as_ref().map_or(0, |native| native.size())
+            }
             Kind::Bytes { data, .. } => data.len(),
             Kind::Shorts(data) => 2 * data.len(),
+            Kind::Ints(data) => 4 * data.len(),
             Kind::Refs { data, .. } => 2 * data.len(),
         }
     }
@@ -74,9 +111,9 @@ impl Kind {
             Kind::Instance { fields, native, .. } => fields
                 .iter()
                 .filter_map(|v| v.reference())
-                .chain(native.references())
+                .chain(native.iter().flat_map(|native| native.references()))
                 .collect(),
-            Kind::Refs { data, .. } => data.clone(),
+            Kind::Refs { data, .. } => data.to_vec(),
             _ => Vec::new(),
         }
     }
@@ -85,15 +122,17 @@ impl Kind {
     pub fn forget(&mut self, gone: &dyn Fn(Ref) -> bool) {
         match self {
             Kind::Instance { fields, native, .. } => {
-                for field in fields {
+                for field in fields.iter_mut() {
                     if field.reference().is_some_and(gone) {
                         *field = Value::NULL;
                     }
                 }
-                native.forget(gone);
+                if let Some(native) = native {
+                    native.forget(gone);
+                }
             }
             Kind::Refs { data, .. } => {
-                for r in data {
+                for r in data.iter_mut() {
                     if gone(*r) {
                         *r = Ref::NULL;
                     }
@@ -109,6 +148,7 @@ impl Kind {
             Kind::Instance { .. } => {}
             Kind::Bytes { data, .. } => data.fill(0),
             Kind::Shorts(data) => data.fill(0),
+            Kind::Ints(data) => data.fill(0),
             Kind::Refs { data, .. } => data.fill(Ref::NULL),
         }
     }
@@ -119,6 +159,7 @@ impl Kind {
             Kind::Bytes { boolean: true, .. } => "an array of boolean",
             Kind::Bytes { .. } => "an array of byte",
             Kind::Shorts(_) => "an array of short",
+            Kind::Ints(_) => "an array of int",
             Kind::Refs { .. } => "an array of references",
         }
     }
@@ -161,10 +202,12 @@ pub(crate) struct Heap {
 }
 
 impl Heap {
+    #[inline]
     pub fn get(&self, r: Ref) -> Result<&Object, VmError> {
         self.slot(r).ok_or(VmError::Dangling(r.0))
     }
 
+    #[inline]
     pub fn get_mut(&mut self, r: Ref) -> Result<&mut Object, VmError> {
         (r.0 as usize)
             .checked_sub(1)
@@ -203,7 +246,7 @@ impl Heap {
         let object = self.get_mut(r)?;
         let before = object.persistent_bytes();
         match &mut object.kind {
-            Kind::Instance { native, .. } => *native = state,
+            Kind::Instance { native, .. } => *native = state.boxed(),
             other => {
                 return Err(VmError::Type {
                     expected: "an object".into(),
@@ -228,6 +271,11 @@ impl Heap {
         change(&mut self.sums.persistent, object.persistent_bytes());
         change(&mut self.sums.reset, reset);
         change(&mut self.sums.deselect, deselect);
+    }
+
+    /// Slots, used or not: what a walk over all objects costs.
+    pub fn slots(&self) -> usize {
+        self.slots.len()
     }
 
     pub fn sums(&self) -> Sums {

@@ -3,14 +3,18 @@
 use super::api::{Api, NativeId, NativeMethod, Ret};
 use super::code::{Code, Entry, MethodRef};
 use super::error::{Fault, Throw, VmError, system};
+use super::exec::pool_class;
 use super::host::{Host, NativeCall};
-use super::interp::{check_return, pool_class, tell};
+use super::interp::{check_return, tell};
 use super::limits::FRAME_BYTES;
 use super::natives::Call;
 use super::observer::Event;
 use super::thread::{Frame, State, Thread, mismatch};
 use super::value::{Owner, Ref, Value};
 use super::vm::Vm;
+
+/// Cells of a native method's arguments, the receiver included: no method of the API takes more.
+const MAX_NATIVE_CELLS: usize = 24;
 
 fn entry(code: &Code, index: u16) -> Result<Entry, VmError> {
     code.pool
@@ -57,13 +61,13 @@ impl Vm {
         };
         let r = receiver(thread, nargs)?;
         let owner = self.enter_virtual(thread.top.owner, r)?;
-        let actual = match self.class_of(r)? {
-            Some(actual) => actual,
-            // Arrays have the methods of Object.
-            None => self.api_class("java/lang/Object")?,
-        };
-        if !self.assignable(actual, class) {
-            return Err(mismatch("an instance of the method's class", Value::Ref(r)).into());
+        // Arrays have the methods of Object.
+        let actual = self.class_of(r)?.unwrap_or(Api::get().object);
+        if !thread.top.trusted {
+            if !self.assignable(actual, class) {
+                return Err(mismatch("an instance of the method's class", Value::Ref(r)).into());
+            }
+            self.check_arguments(thread, nargs.into())?;
         }
         let target = self
             .find_virtual(actual, token, thread.top.package)
@@ -71,13 +75,28 @@ impl Vm {
         self.call(thread, host, target, nargs.into(), owner)
     }
 
-    /// invokespecial and invokestatic: no dispatch, and the caller's context stays.
+    /// What a defensive frame hands over: whole objects and no return addresses.
+    fn check_arguments(&self, thread: &Thread, count: usize) -> Result<(), Fault> {
+        let operands = thread.operands();
+        let from = operands.len().saturating_sub(count);
+        for value in operands.get(from..).unwrap_or(&[]) {
+            match value {
+                Value::Ref(r) => self.initialised(thread, *r)?,
+                Value::Addr(_) => return Err(mismatch("an argument", *value).into()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// invokespecial (`special`) and invokestatic: no dispatch, and the caller's context stays.
     pub(crate) fn invoke_bound(
         &mut self,
         thread: &mut Thread,
         host: &mut dyn Host,
         code: &Code,
         index: u16,
+        special: bool,
     ) -> Result<(), Fault> {
         let Entry::Method {
             target,
@@ -87,9 +106,16 @@ impl Vm {
         else {
             return Err(VmError::NoMethod(format!("constant {index} is no bound method")).into());
         };
-        if is_super {
+        if special {
             let r = receiver(thread, nargs)?;
-            self.accessible(thread.top.owner, r)?;
+            self.object(r)?;
+            if is_super {
+                self.accessible(thread.top.owner, r)?;
+            }
+        }
+        if !thread.top.trusted {
+            let objects = usize::from(nargs).saturating_sub(special.into());
+            self.check_arguments(thread, objects)?;
         }
         let owner = thread.top.owner;
         self.call(thread, host, target, nargs.into(), owner)
@@ -108,6 +134,9 @@ impl Vm {
         let r = receiver(thread, nargs)?;
         let owner = self.enter_interface(thread.top.owner, r, interface)?;
         let actual = self.expect_instance(r)?;
+        if !thread.top.trusted {
+            self.check_arguments(thread, nargs.into())?;
+        }
         let target = self
             .find_interface(actual, interface, token)
             .ok_or_else(|| VmError::NoMethod(format!("interface method {token}")))?;
@@ -125,7 +154,8 @@ impl Vm {
     ) -> Result<(), Fault> {
         match target {
             MethodRef::Java { package, method } => {
-                let called = self.code(package)?.methods.get(usize::from(method));
+                let code = self.code(package)?;
+                let called = code.methods.get(usize::from(method));
                 let called = called.ok_or_else(|| VmError::NoMethod(format!("method {method}")))?;
                 if called.is_abstract {
                     return Err(VmError::NoMethod("abstract method".into()).into());
@@ -144,6 +174,7 @@ impl Vm {
                     ceiling: floor + usize::from(called.max_stack),
                     owner,
                     shareable: false,
+                    trusted: self.trusts(package),
                 };
                 self.push_frame(thread, host, frame)
             }
@@ -161,7 +192,7 @@ impl Vm {
         if bytes > self.s.limits.stack {
             return Err(Throw::system(system::NO_RESOURCE).into());
         }
-        thread.cells.resize(frame.floor, Value::Short(0));
+        thread.cells.resize(frame.floor, Value::Unset);
         let caller = std::mem::replace(&mut thread.top, frame);
         if caller.package.is_loaded() {
             thread.callers.push(caller);
@@ -191,29 +222,54 @@ impl Vm {
                 VmError::NoMethod(format!("{} with {nargs} cells", method.full_name())).into(),
             );
         }
-        let mut args = thread.take(nargs)?;
-        let this = if method.is_static {
-            None
-        } else {
-            args.first().and_then(|v| v.reference())
-        };
-        if !method.is_static {
-            args.remove(0);
-            if this.is_none_or(Ref::is_null) {
-                return Err(Throw::null_pointer().into());
+        let mut cells = [Value::Unset; MAX_NATIVE_CELLS];
+        let cells = cells
+            .get_mut(..nargs)
+            .ok_or_else(|| VmError::NoMethod(method.full_name()))?;
+        thread.take(cells)?;
+        let (this, args) = match cells.split_first() {
+            Some((this, args)) if !method.is_static => {
+                let this = this.reference();
+                if this.is_none_or(Ref::is_null) {
+                    return Err(Throw::null_pointer().into());
+                }
+                (this, args)
             }
-        }
-        for (reference, value) in method.args.iter().zip(&args) {
+            _ => (None, &*cells),
+        };
+        for (reference, value) in method.args.iter().zip(args) {
             let fits = match value {
                 Value::Ref(_) => *reference,
                 Value::Short(_) => !*reference,
-                Value::Addr(_) => false,
+                _ => false,
             };
             if !fits {
                 let expected = if *reference { "reference" } else { "short" };
                 return Err(mismatch(expected, *value).into());
             }
         }
+        if method.is_init
+            && let Some(r) = this
+        {
+            let trusted = thread.top.trusted || !thread.top.package.is_loaded();
+            let object = self.s.heap.get_mut(r)?;
+            if !object.fresh && !trusted {
+                return Err(
+                    mismatch("an object that no constructor has run on", Value::Ref(r)).into(),
+                );
+            }
+            object.fresh = false;
+        }
+        // What takes the host long takes more of the fuel: the work on the call's bytes, walks over the heap.
+        let walk = if method.class == "javacard/framework/JCSystem" {
+            self.s.heap.slots() / 8
+        } else {
+            0
+        };
+        let extra = u64::try_from(about(method, args) / 16 + walk).unwrap_or(u64::MAX);
+        thread.fuel = thread
+            .fuel
+            .saturating_sub(method.effort.saturating_add(extra));
         let frames = thread.callers.len();
         let caller = thread.top.owner;
         if thread.observed {
@@ -224,7 +280,7 @@ impl Vm {
                     class: method.class,
                     method: method.method,
                     descriptor: method.descriptor,
-                    bytes: about(method, &args),
+                    bytes: about(method, args),
                     at,
                     caller,
                 },
@@ -254,7 +310,7 @@ impl Vm {
         host: &mut dyn Host,
         method: &'static NativeMethod,
         this: Option<Ref>,
-        args: Vec<Value>,
+        args: &[Value],
         caller: Owner,
     ) -> Result<Option<Value>, Fault> {
         if let Some(run) = method.run {
@@ -265,7 +321,7 @@ impl Vm {
                 host,
                 method,
                 this,
-                args: &args,
+                args,
                 caller,
             });
         }
@@ -275,7 +331,7 @@ impl Vm {
             method: method.method,
             descriptor: method.descriptor,
             this,
-            args,
+            args: args.to_vec(),
             caller,
         };
         let value = host.native(self, &call)?;

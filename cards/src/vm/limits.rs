@@ -18,6 +18,9 @@ pub struct Limits {
     pub commit: usize,
     /// Length of the APDU buffer (JCRE 9.3.1: at least 133; 261 holds a whole short command).
     pub apdu_buffer: usize,
+    /// Packages may use the type `int` (JCVM 2.2.3.1).
+    #[serde(default)]
+    pub int: bool,
     /// Bytecode instructions that one command may take before [`super::Outcome::OutOfFuel`].
     pub fuel: u64,
 }
@@ -31,6 +34,7 @@ impl Default for Limits {
             stack: 1024,
             commit: 2048,
             apdu_buffer: 261,
+            int: true,
             fuel: 20_000_000,
         }
     }

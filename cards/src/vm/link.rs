@@ -1,10 +1,11 @@
 //! Load file to linked code (JCVM 4.5, ch. 6): imports checked against what is on the card, constant
 //! pool resolved, methods lowered.
 
+mod cache;
 mod constants;
 
 use super::api::Api;
-use super::code::{Class, Code, Entry, Exported, Handler, Method, Statics};
+use super::code::{Class, Code, Entry, Exported, Handler, Method, MethodRef, Statics};
 use super::error::LoadError;
 use super::lower::lower;
 use super::state::Linked;
@@ -12,21 +13,29 @@ use super::value::{ClassRef, PackageId};
 use applet_gen::cap::{self, Cap, ComponentTag};
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use cache::shared;
+
 type Result<T> = std::result::Result<T, LoadError>;
 
 /// What the linker may link to.
 pub(crate) struct World<'a> {
     pub linked: &'a Linked,
+    /// The card has the type `int`.
+    pub int: bool,
     /// AIDs of API packages that the card doesn't have.
     pub without: &'a [Vec<u8>],
 }
 
+/// Superclasses that a class may have.
+const MAX_DEPTH: usize = 64;
+/// Superclasses and interfaces that a class or interface may have.
+const MAX_SUPERS: usize = 256;
+
 /// Links a load file as package `id`.
-pub(crate) fn link(load_file: &[u8], id: PackageId, world: &World<'_>) -> Result<Code> {
+fn link(load_file: &[u8], id: PackageId, world: &World<'_>) -> Result<Code> {
     let cap = Cap::from_load_file(load_file).map_err(|e| LoadError::Format(e.to_string()))?;
-    if cap.header.flags & cap::header::ACC_INT != 0 {
-        return Err(LoadError::NotSupported("the package uses int".into()));
-    }
+    let int = cap.header.flags & cap::header::ACC_INT != 0;
+    world.check_int(int)?;
     let imports = cap
         .imports
         .iter()
@@ -53,15 +62,24 @@ pub(crate) fn link(load_file: &[u8], id: PackageId, world: &World<'_>) -> Result
         imports,
         classes: Vec::new(),
         methods: BTreeMap::new(),
+        offsets: Vec::new(),
     };
     linker.find_methods()?;
     linker.classes()?;
+    linker.close()?;
     let pool = linker.pool()?;
     let methods = linker.methods(&pool)?;
     let applets = linker.applets()?;
     let exports = linker.exports()?;
     let statics = linker.statics()?;
+    let bound = linker.imports.iter();
+    let bound = bound.filter_map(|import| world.linked.get(*import).cloned());
     Ok(Code {
+        load_file: load_file.into(),
+        id,
+        int,
+        wanted: cap.imports.clone(),
+        bound: bound.collect(),
         aid: cap.header.package.aid.clone(),
         major: cap.header.package.major,
         minor: cap.header.package.minor,
@@ -77,8 +95,20 @@ pub(crate) fn link(load_file: &[u8], id: PackageId, world: &World<'_>) -> Result
 }
 
 impl World<'_> {
+    /// Refuses a package that uses `int` (JCVM 2.2.3.1) on a card that doesn't have it.
+    pub fn check_int(&self, used: bool) -> Result<()> {
+        if used && !self.int {
+            return Err(LoadError::NotSupported(
+                "the package uses int (ACC_INT in its header): convert it without int, or choose a card \
+                 whose definition has it"
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+
     /// JCVM 4.5.2: major equal, minor not below.
-    fn import(&self, import: &cap::PackageInfo) -> Result<PackageId> {
+    pub fn import(&self, import: &cap::PackageInfo) -> Result<PackageId> {
         let fail = |name: Option<&str>, reason: String| {
             let aid = hex::encode_upper(&import.aid);
             let name = name.map_or(aid.clone(), |name| {
@@ -111,13 +141,13 @@ impl World<'_> {
             Some((_, code)) if !fits(code.major, code.minor) => {
                 fail(None, format!("the card has {}.{}", code.major, code.minor))
             }
-            Some((id, _)) => Ok(*id),
+            Some((id, _)) => Ok(id),
         }
     }
 
     fn class(&self, class: ClassRef) -> Option<&Class> {
         self.linked
-            .get(&class.package)?
+            .get(class.package)?
             .classes
             .get(usize::from(class.class))
     }
@@ -131,6 +161,8 @@ struct Linker<'a> {
     classes: Vec<Class>,
     /// Method index by offset in the Method component.
     methods: BTreeMap<u16, u16>,
+    /// The offsets, by index.
+    offsets: Vec<u16>,
 }
 
 fn wrong(component: ComponentTag, offset: usize, reason: impl Into<String>) -> LoadError {
@@ -154,6 +186,7 @@ impl<'a> Linker<'a> {
         }
         for (index, offset) in (0u16..).zip(offsets) {
             self.methods.insert(offset, index);
+            self.offsets.push(offset);
         }
         Ok(())
     }
@@ -198,7 +231,7 @@ impl<'a> Linker<'a> {
                         format!("imported package has no class {token}"),
                     )
                 };
-                let class = match self.world.linked.get(&package) {
+                let class = match self.world.linked.get(package) {
                     Some(code) => {
                         code.exports
                             .get(usize::from(token))
@@ -258,26 +291,29 @@ impl<'a> Linker<'a> {
             .transpose()?;
         let superclass =
             superclass.ok_or_else(|| wrong(tag, at, "a class without a superclass"))?;
-        let first_cell = match self.world.class(superclass) {
+        let above = match self.known(superclass) {
             Some(above) if above.interface => {
                 return Err(wrong(tag, at, "the superclass is an interface"));
             }
-            Some(above) => above.cells,
+            Some(above) => above.clone(),
             None if superclass.package == self.id => {
-                let above = self.classes.get(usize::from(superclass.class));
-                let above = above.filter(|c| !c.interface);
-                above
-                    .ok_or_else(|| {
-                        wrong(tag, at, "the superclass does not stand before the class")
-                    })?
-                    .cells
+                let why = "the superclass does not stand before the class";
+                return Err(wrong(tag, at, why));
             }
             None => match Api::get().class(superclass) {
-                Some(above) if !above.interface => 0,
+                Some(above) if !above.interface => Class {
+                    public: above
+                        .virtuals
+                        .iter()
+                        .map(|id| id.map(MethodRef::Native))
+                        .collect(),
+                    ..Class::default()
+                },
                 _ => return Err(wrong(tag, at, "the superclass is an interface")),
             },
         };
-        let cells = first_cell + u16::from(info.declared_instance_size);
+        let cells = above.cells.checked_add(info.declared_instance_size.into());
+        let cells = cells.ok_or_else(|| wrong(tag, at, "more than 65535 cells of fields"))?;
         let references = if info.reference_count == 0 {
             (0, 0)
         } else {
@@ -286,35 +322,118 @@ impl<'a> Linker<'a> {
                 return Err(wrong(tag, at, "reference fields outside the instance"));
             }
             (
-                first_cell + u16::from(info.first_reference_token),
+                above.cells + u16::from(info.first_reference_token),
                 info.reference_count.into(),
             )
         };
-        let table = |offsets: &[u16]| {
-            let method = |offset: &u16| match *offset {
-                cap::class::NO_METHOD => Ok(None),
-                offset => self.method_at(offset, tag).map(Some),
-            };
-            offsets.iter().map(method).collect::<Result<Vec<_>>>()
-        };
-        let interfaces = info
+        let mut interfaces = info
             .interfaces
             .iter()
             .map(|i| Ok((self.class_ref(i.interface, at, tag)?, i.methods.clone())))
             .collect::<Result<Vec<_>>>()?;
+        for inherited in above.interfaces {
+            if !interfaces.iter().any(|(i, _)| *i == inherited.0) {
+                interfaces.push(inherited);
+            }
+        }
+        let same_package = superclass.package == self.id;
+        let inherited = if same_package {
+            above.package
+        } else {
+            Vec::new()
+        };
         Ok(Class {
             interface: false,
+            is_abstract: self.is_abstract(info.offset),
             shareable: info.flags & cap::class::ACC_SHAREABLE != 0,
             superclass: Some(superclass),
             cells,
-            first_cell,
+            first_cell: above.cells,
             references,
-            public_base: info.public_method_base,
-            public: table(&info.public_methods)?,
-            package_base: info.package_method_base,
-            package: table(&info.package_methods)?,
+            public: self.table(above.public, info.public_method_base, &info.public_methods)?,
+            package: self.table(inherited, info.package_method_base, &info.package_methods)?,
             interfaces,
+            supers: Vec::new(),
         })
+    }
+
+    /// A class's table of virtual methods: its own over the inherited ones. An entry without a method is
+    /// inherited from a superclass in another package (JCVM 6.8.2).
+    fn table(
+        &self,
+        mut inherited: Vec<Option<MethodRef>>,
+        base: u8,
+        own: &[u16],
+    ) -> Result<Vec<Option<MethodRef>>> {
+        let base = usize::from(base & 0x7F);
+        if inherited.len() < base + own.len() {
+            inherited.resize(base + own.len(), None);
+        }
+        for (slot, offset) in inherited.iter_mut().skip(base).zip(own) {
+            if *offset != cap::class::NO_METHOD {
+                let method = self.method_at(*offset, ComponentTag::Class)?;
+                *slot = Some(MethodRef::Java {
+                    package: self.id,
+                    method,
+                });
+            }
+        }
+        Ok(inherited)
+    }
+
+    /// Whether the Descriptor component, if there is one, calls the class at this offset abstract.
+    fn is_abstract(&self, offset: u16) -> bool {
+        let classes = self.cap.descriptor.iter().flat_map(|d| &d.classes);
+        let this = cap::ClassRef::Internal(offset);
+        classes
+            .filter(|c| c.this_class == this)
+            .any(|c| c.access_flags & cap::descriptor::access::CLASS_ABSTRACT != 0)
+    }
+
+    /// Collects the supertypes of each class and interface.
+    fn close(&mut self) -> Result<()> {
+        for index in 0..self.classes.len() {
+            let supers = self.supers(index)?;
+            if let Some(class) = self.classes.get_mut(index) {
+                class.supers = supers;
+            }
+        }
+        Ok(())
+    }
+
+    fn supers(&self, index: usize) -> Result<Vec<ClassRef>> {
+        let Some(class) = self.classes.get(index) else {
+            return Ok(Vec::new());
+        };
+        let mut found = BTreeSet::new();
+        let mut open: Vec<ClassRef> = class.interfaces.iter().map(|(i, _)| *i).collect();
+        open.extend(class.superclass);
+        let mut depth = 0;
+        while let Some(next) = open.pop() {
+            if !found.insert(next) {
+                continue;
+            }
+            match self.known(next) {
+                Some(known) => {
+                    depth += usize::from(!known.interface);
+                    open.extend(known.interfaces.iter().map(|(i, _)| *i));
+                    open.extend(known.superclass);
+                }
+                None => {
+                    if let Some(api) = Api::get().class(next) {
+                        open.extend(&api.interfaces);
+                        open.extend(api.superclass);
+                    }
+                }
+            }
+            if depth > MAX_DEPTH || found.len() > MAX_SUPERS {
+                let why = format!(
+                    "expected at most {MAX_DEPTH} superclasses and {MAX_SUPERS} supertypes, class {index} has more"
+                );
+                return Err(wrong(ComponentTag::Class, index, why));
+            }
+        }
+        Ok(found.into_iter().collect())
     }
 
     /// Any class that is on the card or being linked.
@@ -323,6 +442,10 @@ impl<'a> Linker<'a> {
             return self.classes.get(usize::from(class.class));
         }
         self.world.class(class)
+    }
+
+    fn int(&self) -> bool {
+        self.cap.header.flags & cap::header::ACC_INT != 0
     }
 
     fn header(&self, offset: u16) -> Result<cap::MethodHeader> {
@@ -390,8 +513,8 @@ impl<'a> Linker<'a> {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        let lowered =
-            lower(bytes, &entries).map_err(|(at, reason)| wrong(tag, start + at, reason))?;
+        let lowered = lower(bytes, &entries, self.int())
+            .map_err(|(at, reason)| wrong(tag, start + at, reason))?;
         for (handler, entry) in own.iter().zip(entries) {
             let from = usize::from(handler.start) - start;
             let target = lowered.index_at(entry);
@@ -467,11 +590,20 @@ impl<'a> Linker<'a> {
         }
         let mut arrays = Vec::new();
         for array in &source.arrays {
-            if array.kind == 5 || (array.kind == 4 && array.values.len() % 2 != 0) {
+            let width = match array.kind {
+                4 => 2,
+                5 => 4,
+                _ => 1,
+            };
+            if (array.kind == 5 && !self.int()) || array.values.len() % width != 0 {
                 return Err(wrong(
                     tag,
                     0,
-                    format!("initial array of type {}", array.kind),
+                    format!(
+                        "initial array of type {} with {} bytes",
+                        array.kind,
+                        array.values.len()
+                    ),
                 ));
             }
             arrays.push((array.kind, array.values.clone()));

@@ -17,8 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Vm {
     /// Persistent bytes in use by packages and objects.
     pub(crate) fn persistent_used(&self) -> usize {
-        let packages: usize = self.linked.values().map(|code| code.size).sum();
-        packages + self.s.heap.sums().persistent
+        self.linked.size() + self.s.heap.sums().persistent
     }
 
     /// Puts an object of an applet into memory: limits, transaction, one persistent write.
@@ -33,6 +32,7 @@ impl Vm {
             owner,
             storage,
             access: Access::Owner,
+            fresh: false,
             kind,
         };
         self.check_room(&object)?;
@@ -60,6 +60,14 @@ impl Vm {
         Ok(self.s.heap.insert(object))
     }
 
+    /// Refuses contents of this many bytes before they take the host's memory.
+    pub(crate) fn check_persistent(&self, bytes: usize) -> Result<(), Fault> {
+        if bytes > self.persistent_free() {
+            return Err(Throw::system(system::NO_RESOURCE).into());
+        }
+        Ok(())
+    }
+
     fn check_room(&self, object: &Object) -> Result<(), Fault> {
         let limits = &self.s.limits;
         let sums = self.s.heap.sums();
@@ -81,13 +89,15 @@ impl Vm {
             owner: Owner::JCRE,
             storage: Storage::Runtime,
             access,
+            fresh: false,
             kind,
         })
     }
 
     /// A fresh instance: numbers 0, references null.
     pub(crate) fn blank(&self, class: ClassRef, native: NativeState) -> Kind {
-        let mut fields = vec![Value::Short(0); self.instance_cells(class).into()];
+        let mut fields =
+            vec![Value::Short(0); self.instance_cells(class).into()].into_boxed_slice();
         for c in self.line(class) {
             if let Some(loaded) = self.loaded_class(c) {
                 let (first, count) = loaded.references;
@@ -99,7 +109,7 @@ impl Vm {
         Kind::Instance {
             class,
             fields,
-            native,
+            native: native.boxed(),
         }
     }
 
@@ -241,7 +251,7 @@ impl Vm {
             if loaded.static_refs.iter().any(|r| gone.contains(r)) {
                 let aid = self
                     .linked
-                    .get(package)
+                    .get(*package)
                     .map_or_else(String::new, |c| hex::encode_upper(&c.aid));
                 return Err(DeleteError::InUse(format!(
                     "a static field of package {aid} refers to an object of the instance"
@@ -250,7 +260,7 @@ impl Vm {
         }
         nvm.commit().map_err(|_| DeleteError::PowerCut)?;
         self.s.instances.remove(&instance);
-        self.s.selected.retain(|_, i| *i != instance);
+        self.s.selected.retain(|active| active.instance != instance);
         let mut gone: Vec<Ref> = gone.into_iter().collect();
         if !aid_object.is_null() {
             gone.push(aid_object);
@@ -275,7 +285,8 @@ impl Vm {
         }
         if let Some(code) = self
             .linked
-            .values()
+            .iter()
+            .map(|(_, code)| code)
             .find(|code| code.imports.contains(&package))
         {
             return Err(DeleteError::InUse(format!(
@@ -302,7 +313,7 @@ impl Vm {
             .map(|(r, _)| r)
             .collect();
         self.s.packages.remove(&package);
-        self.linked.remove(&package);
+        self.linked.remove(package);
         self.forget(&gone);
         Ok(())
     }
@@ -338,7 +349,7 @@ impl Vm {
             packages: self
                 .linked
                 .iter()
-                .map(|(id, code)| (*id, code.size + statics.get(id).copied().unwrap_or(0)))
+                .map(|(id, code)| (id, code.size + statics.get(&id).copied().unwrap_or(0)))
                 .collect(),
             persistent: self.persistent_used(),
             reset_by_instance: reset.into_iter().collect(),
@@ -366,11 +377,7 @@ impl Vm {
         access: Access,
     ) -> Result<Ref, Fault> {
         let class = self.api_class(class)?;
-        let kind = Kind::Instance {
-            class,
-            fields: Vec::new(),
-            native: NativeState::Tag(tag),
-        };
+        let kind = Kind::native(class, NativeState::Tag(tag));
         if owner == Owner::JCRE {
             return Ok(self.runtime_object(access, kind));
         }
@@ -380,11 +387,8 @@ impl Vm {
     /// Number that the card gave a native object; `None` for any other object.
     #[must_use]
     pub fn native_tag(&self, object: Ref) -> Option<u32> {
-        match self.s.heap.get(object).ok()?.kind {
-            Kind::Instance {
-                native: NativeState::Tag(tag),
-                ..
-            } => Some(tag),
+        match self.native_of(object).ok()? {
+            NativeState::Tag(tag) => Some(*tag),
             _ => None,
         }
     }
@@ -401,7 +405,7 @@ impl Vm {
     /// Native part of an object.
     pub(crate) fn native_of(&self, object: Ref) -> Result<&NativeState, VmError> {
         match &self.s.heap.get(object)?.kind {
-            Kind::Instance { native, .. } => Ok(native),
+            Kind::Instance { native, .. } => Ok(native.as_deref().unwrap_or(&NativeState::None)),
             other => Err(VmError::Type {
                 expected: "an object".into(),
                 found: other.describe().into(),

@@ -38,6 +38,14 @@ pub(crate) struct Pin {
 }
 
 impl NativeState {
+    /// How an object holds it.
+    pub fn boxed(self) -> Option<Box<NativeState>> {
+        match self {
+            NativeState::None => None,
+            state => Some(Box::new(state)),
+        }
+    }
+
     /// Bytes that it takes on the card.
     pub fn size(&self) -> usize {
         match self {

@@ -48,6 +48,8 @@ pub enum Made {
     Bytes,
     /// `short[]`.
     Shorts,
+    /// `int[]`.
+    Ints,
     /// Array of references to this class or interface.
     References(ClassRef),
 }
@@ -59,6 +61,7 @@ impl Made {
             Kind::Bytes { boolean: true, .. } => Made::Booleans,
             Kind::Bytes { .. } => Made::Bytes,
             Kind::Shorts(_) => Made::Shorts,
+            Kind::Ints(_) => Made::Ints,
             Kind::Refs { element, .. } => Made::References(*element),
         }
     }

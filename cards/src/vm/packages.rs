@@ -4,8 +4,8 @@ use super::code::MethodRef;
 use super::error::{Fault, LoadError, VmError};
 use super::heap::{Access, Kind, Object, Storage};
 use super::host::Host;
-use super::link::{World, link};
-use super::state::{Installing, Instance, Loaded};
+use super::link::{World, shared};
+use super::state::{Installing, Instance, Linked, Loaded};
 use super::thread::{Outcome, Thread};
 use super::value::{Context, InstanceId, Owner, PackageId, Ref, Value};
 use super::vm::Vm;
@@ -20,11 +20,7 @@ impl Vm {
     /// Every reason in [`LoadError`]; the card is unchanged then.
     pub fn load(&mut self, load_file: &[u8], host: &mut dyn Host) -> Result<PackageId, LoadError> {
         let id = PackageId(self.s.next_package);
-        let world = World {
-            linked: &self.linked,
-            without: &self.s.without,
-        };
-        let code = link(load_file, id, &world)?;
+        let code = shared(load_file, id, &self.world())?;
         let aid = hex::encode_upper(&code.aid);
         if self.package_by_aid(&code.aid).is_some() || self.instance_by_aid(&code.aid).is_some() {
             return Err(LoadError::Exists(aid));
@@ -40,6 +36,7 @@ impl Vm {
                 },
                 storage: Storage::Persistent,
                 access: Access::Owner,
+                fresh: false,
                 kind: static_array(*kind, bytes),
             })
             .collect();
@@ -54,30 +51,40 @@ impl Vm {
         static_refs.resize(code.statics.references.into(), Ref::NULL);
         let static_data = code.statics.data.clone();
         let loaded = Loaded {
-            load_file: load_file.into(),
+            load_file: Arc::clone(&code.load_file),
             verified: false,
             static_refs,
             static_data,
         };
         self.s.packages.insert(id, loaded);
-        self.linked.insert(id, Arc::new(code));
+        self.linked.insert(id, code);
         host.on_commit(Context::Package(id));
         Ok(id)
     }
 
     /// Links all stored packages again.
     pub(crate) fn relink(&mut self) -> Result<(), LoadError> {
-        self.linked.clear();
+        self.linked = Linked::default();
         // A package has a higher number than those that it imports.
-        for (id, loaded) in &self.s.packages {
+        for (id, loaded) in &mut self.s.packages {
             let world = World {
                 linked: &self.linked,
+                int: self.s.limits.int,
                 without: &self.s.without,
             };
-            let code = link(&loaded.load_file, *id, &world)?;
-            self.linked.insert(*id, Arc::new(code));
+            let code = shared(&loaded.load_file, *id, &world)?;
+            loaded.load_file = Arc::clone(&code.load_file);
+            self.linked.insert(*id, code);
         }
         Ok(())
+    }
+
+    fn world(&self) -> World<'_> {
+        World {
+            linked: &self.linked,
+            int: self.s.limits.int,
+            without: &self.s.without,
+        }
     }
 
     /// Runs `install` of the applet class with AID `module` (found in any loaded package) to its end.
@@ -100,7 +107,7 @@ impl Vm {
     ) -> Result<(Outcome, Option<InstanceId>), VmError> {
         let found = self.linked.iter().find_map(|(id, code)| {
             let (_, method) = code.applets.iter().find(|(aid, _)| aid == module)?;
-            Some((*id, *method))
+            Some((id, *method))
         });
         let (package, method) = found
             .ok_or_else(|| VmError::NoClass(format!("applet {}", hex::encode_upper(module))))?;
@@ -200,12 +207,18 @@ impl Vm {
 }
 
 fn static_array(kind: u8, bytes: &[u8]) -> Kind {
-    if kind == 4 {
-        let pairs = bytes.as_chunks::<2>().0.iter();
-        return Kind::Shorts(pairs.map(|pair| i16::from_be_bytes(*pair)).collect());
-    }
-    Kind::Bytes {
-        boolean: kind == 2,
-        data: bytes.to_vec(),
+    match kind {
+        4 => {
+            let pairs = bytes.as_chunks::<2>().0.iter();
+            Kind::Shorts(pairs.map(|pair| i16::from_be_bytes(*pair)).collect())
+        }
+        5 => {
+            let words = bytes.as_chunks::<4>().0.iter();
+            Kind::Ints(words.map(|word| i32::from_be_bytes(*word)).collect())
+        }
+        _ => Kind::Bytes {
+            boolean: kind == 2,
+            data: bytes.into(),
+        },
     }
 }

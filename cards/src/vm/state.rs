@@ -56,6 +56,14 @@ pub(crate) struct Installing {
     pub registered: bool,
 }
 
+/// An applet that is selected on a logical channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Active {
+    pub channel: u8,
+    pub instance: InstanceId,
+    pub package: PackageId,
+}
+
 /// Everything but the linked code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct State {
@@ -73,9 +81,8 @@ pub(crate) struct State {
     pub next_instance: u16,
     pub transaction: Option<Transaction>,
     pub installing: Option<Installing>,
-    /// Selected applet by logical channel.
-    #[serde(with = "as_list")]
-    pub selected: BTreeMap<u8, InstanceId>,
+    /// The selected applets, one a logical channel at most.
+    pub selected: Vec<Active>,
     pub apdu: Ref,
     pub apdu_buffer: Ref,
     /// The runtime's own exception objects, one a class.
@@ -85,8 +92,50 @@ pub(crate) struct State {
     pub max_stack: usize,
 }
 
-/// Linked code by package.
-pub(crate) type Linked = BTreeMap<PackageId, Arc<Code>>;
+/// Linked code by package: found without a search, for it is looked up at every call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Linked(Vec<Option<Arc<Code>>>);
+
+impl Linked {
+    fn at(package: PackageId) -> Option<usize> {
+        let first = PackageId::FIRST_LOADED.0;
+        package.0.checked_sub(first).map(usize::from)
+    }
+
+    #[inline]
+    pub fn get(&self, package: PackageId) -> Option<&Arc<Code>> {
+        self.0.get(Self::at(package)?)?.as_ref()
+    }
+
+    pub fn insert(&mut self, package: PackageId, code: Arc<Code>) {
+        let Some(at) = Self::at(package) else { return };
+        if self.0.len() <= at {
+            self.0.resize(at + 1, None);
+        }
+        if let Some(slot) = self.0.get_mut(at) {
+            *slot = Some(code);
+        }
+    }
+
+    pub fn remove(&mut self, package: PackageId) {
+        if let Some(slot) = Self::at(package).and_then(|at| self.0.get_mut(at)) {
+            *slot = None;
+        }
+    }
+
+    /// All packages, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (PackageId, &Arc<Code>)> {
+        let numbers = (PackageId::FIRST_LOADED.0..).map(PackageId);
+        numbers
+            .zip(&self.0)
+            .filter_map(|(id, code)| Some((id, code.as_ref()?)))
+    }
+
+    /// Bytes that all packages take on the card.
+    pub fn size(&self) -> usize {
+        self.iter().map(|(_, code)| code.size).sum()
+    }
+}
 
 /// A shared byte string as a hex string.
 mod shared_bytes {

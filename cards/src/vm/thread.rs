@@ -100,6 +100,8 @@ pub(crate) struct Frame {
     /// True for getShareableInterfaceObject called on behalf of the frame below: the result must be
     /// null or a Shareable, an exception becomes null.
     pub shareable: bool,
+    /// The package was verified: what a verifier proves is not checked again.
+    pub trusted: bool,
 }
 
 impl Frame {
@@ -112,6 +114,7 @@ impl Frame {
         ceiling: 0,
         owner: Owner::JCRE,
         shareable: false,
+        trusted: false,
     };
 }
 
@@ -180,6 +183,7 @@ impl Thread {
         2 * self.top.ceiling + FRAME_BYTES * (self.callers.len() + 1)
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, v: Value) -> Result<(), VmError> {
         if self.cells.len() >= self.top.ceiling {
             return Err(VmError::Stack("overflow", self.depth()));
@@ -192,6 +196,11 @@ impl Thread {
         self.push(Value::Short(v))
     }
 
+    pub(crate) fn push_int(&mut self, v: i32) -> Result<(), VmError> {
+        self.push(Value::Int(v))?;
+        self.push(Value::Rest)
+    }
+
     pub(crate) fn push_bool(&mut self, v: bool) -> Result<(), VmError> {
         self.push(Value::Short(v.into()))
     }
@@ -200,15 +209,31 @@ impl Thread {
         self.push(Value::Ref(v))
     }
 
+    #[inline]
     pub(crate) fn pop(&mut self) -> Result<Value, VmError> {
         if self.cells.len() <= self.top.floor {
-            return Err(VmError::Stack("underflow", self.depth()));
+            return Err(self.underflow());
         }
-        self.cells
-            .pop()
-            .ok_or(VmError::Stack("underflow", self.depth()))
+        self.cells.pop().ok_or_else(|| self.underflow())
     }
 
+    #[cold]
+    fn underflow(&self) -> VmError {
+        VmError::Stack("underflow", self.depth())
+    }
+
+    pub(crate) fn pop_int(&mut self) -> Result<i32, VmError> {
+        match self.pop()? {
+            Value::Rest => {}
+            other => return Err(mismatch("int", other)),
+        }
+        match self.pop()? {
+            Value::Int(v) => Ok(v),
+            other => Err(mismatch("int", other)),
+        }
+    }
+
+    #[inline]
     pub(crate) fn pop_short(&mut self) -> Result<i16, VmError> {
         match self.pop()? {
             Value::Short(v) => Ok(v),
@@ -216,6 +241,7 @@ impl Thread {
         }
     }
 
+    #[inline]
     pub(crate) fn pop_ref(&mut self) -> Result<Ref, VmError> {
         match self.pop()? {
             Value::Ref(v) => Ok(v),
@@ -225,12 +251,10 @@ impl Thread {
 
     /// Cell `n` from the top of the operand stack (0: the top).
     pub(crate) fn peek(&self, n: usize) -> Result<Value, VmError> {
-        self.operands()
-            .iter()
-            .rev()
-            .nth(n)
-            .copied()
-            .ok_or(VmError::Stack("underflow", self.depth()))
+        let operands = self.operands();
+        let at = operands.len().checked_sub(n + 1);
+        at.and_then(|at| operands.get(at).copied())
+            .ok_or_else(|| self.underflow())
     }
 
     /// The operand stack of the running frame, bottom first.
@@ -238,25 +262,86 @@ impl Thread {
         self.cells.get(self.top.floor..).unwrap_or(&[])
     }
 
-    /// Removes the top `n` operands and gives them, bottom first.
-    pub(crate) fn take(&mut self, n: usize) -> Result<Vec<Value>, VmError> {
+    /// Removes the top `out.len()` operands and gives them, bottom first.
+    pub(crate) fn take(&mut self, out: &mut [Value]) -> Result<(), VmError> {
+        let n = out.len();
         if self.operands().len() < n {
-            return Err(VmError::Stack("underflow", self.depth()));
+            return Err(self.underflow());
         }
         let at = self.cells.len() - n;
-        Ok(self.cells.split_off(at))
+        out.copy_from_slice(self.cells.get(at..).unwrap_or(&[]));
+        self.cells.truncate(at);
+        Ok(())
     }
 
+    /// Checks that the top `n` cells are there and don't begin in the middle of an `int`.
+    #[inline]
+    pub(crate) fn whole(&self, n: usize) -> Result<(), VmError> {
+        match n.checked_sub(1) {
+            None => Ok(()),
+            Some(last) => match self.peek(last)? {
+                Value::Rest => Err(mismatch("whole words", Value::Rest)),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// dup2, dup_x: copies the `m` top cells below the `n`-th (0: on top).
+    pub(crate) fn dup(&mut self, m: usize, n: usize) -> Result<(), VmError> {
+        let n = n.max(m);
+        self.whole(m)?;
+        self.whole(n)?;
+        let at = self.cells.len() - n;
+        for _ in 0..m {
+            // The cell that is `m` below the next one: the copies, in order.
+            let value = self.peek(m - 1)?;
+            self.push(value)?;
+        }
+        if let Some(moved) = self.cells.get_mut(at..) {
+            moved.rotate_right(m);
+        }
+        Ok(())
+    }
+
+    /// swap_x: the `m` top cells go below the `n` next ones.
+    pub(crate) fn swap(&mut self, m: usize, n: usize) -> Result<(), VmError> {
+        self.whole(m)?;
+        self.whole(m + n)?;
+        let at = self.cells.len() - m - n;
+        if let Some(moved) = self.cells.get_mut(at..) {
+            moved.rotate_left(n);
+        }
+        Ok(())
+    }
+
+    /// The `int` in two local variables.
+    pub(crate) fn local_int(&mut self, index: u8) -> Result<i32, VmError> {
+        match *self.local(index)? {
+            Value::Int(v) => match *self.local(index.saturating_add(1))? {
+                Value::Rest => Ok(v),
+                other => Err(mismatch("int", other)),
+            },
+            other => Err(mismatch("int", other)),
+        }
+    }
+
+    pub(crate) fn set_local_int(&mut self, index: u8, v: i32) -> Result<(), VmError> {
+        *self.local(index.saturating_add(1))? = Value::Rest;
+        *self.local(index)? = Value::Int(v);
+        Ok(())
+    }
+
+    #[inline]
     pub(crate) fn local(&mut self, index: u8) -> Result<&mut Value, VmError> {
         let (locals, floor) = (self.top.locals, self.top.floor);
         let at = locals + usize::from(index);
-        self.cells
-            .get_mut(at)
-            .filter(|_| at < floor)
-            .ok_or(VmError::Local(
+        match self.cells.get_mut(at) {
+            Some(cell) if at < floor => Ok(cell),
+            _ => Err(VmError::Local(
                 index.into(),
                 u16::try_from(floor - locals).unwrap_or(u16::MAX),
-            ))
+            )),
+        }
     }
 
     fn depth(&self) -> u8 {
@@ -264,9 +349,13 @@ impl Thread {
     }
 }
 
+#[cold]
 pub(crate) fn mismatch(expected: &'static str, found: Value) -> VmError {
     let found = match found {
         Value::Short(v) => format!("the number {v}"),
+        Value::Int(v) => format!("the first cell of the int {v}"),
+        Value::Rest => "the second cell of an int".into(),
+        Value::Unset => "a variable that nothing was stored into".into(),
         Value::Ref(r) if r.is_null() => "null".into(),
         Value::Ref(r) => format!("reference {}", r.0),
         Value::Addr(_) => "a return address".into(),

@@ -4,6 +4,7 @@
 //! transaction is announced to the power supply before it is applied.
 
 use super::error::{Fault, Throw};
+use super::fields::put_cells;
 use super::heap::Kind;
 use super::host::Host;
 use super::interp::tell;
@@ -34,10 +35,11 @@ pub(crate) struct Transaction {
 /// What brings the old state back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Undo {
-    Cell {
+    /// One cell of an object, or the two of an `int`; what isn't [`Value::Unset`] is put back.
+    Cells {
         object: Ref,
         index: u16,
-        old: Value,
+        old: [Value; 2],
     },
     Bytes {
         array: Ref,
@@ -48,6 +50,11 @@ pub(crate) enum Undo {
         array: Ref,
         at: u16,
         old: i16,
+    },
+    Int {
+        array: Ref,
+        at: u16,
+        old: i32,
     },
     Element {
         array: Ref,
@@ -80,6 +87,8 @@ impl Undo {
             Undo::Bytes { old, .. } | Undo::StaticBytes { old, .. } => old.len(),
             Undo::Native { old, .. } => old.size(),
             Undo::Created { .. } => 0,
+            Undo::Int { .. } => 4,
+            Undo::Cells { old, .. } if old[1] != Value::Unset => 4,
             _ => 2,
         }
     }
@@ -226,9 +235,9 @@ impl Vm {
                     overwrite(data, at.into(), &old);
                 }
             }
-            Undo::Cell { object, index, old } => {
+            Undo::Cells { object, index, old } => {
                 if let Some(Kind::Instance { fields, .. }) = self.kind_mut(object) {
-                    set(fields, index, old);
+                    put_cells(fields, index, old);
                 }
             }
             Undo::Bytes { array, at, old } => {
@@ -238,6 +247,11 @@ impl Vm {
             }
             Undo::Short { array, at, old } => {
                 if let Some(Kind::Shorts(data)) = self.kind_mut(array) {
+                    set(data, at, old);
+                }
+            }
+            Undo::Int { array, at, old } => {
+                if let Some(Kind::Ints(data)) = self.kind_mut(array) {
                     set(data, at, old);
                 }
             }

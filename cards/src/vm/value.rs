@@ -25,10 +25,16 @@ impl Ref {
 pub enum Value {
     /// `short`, `byte`, `boolean`.
     Short(i16),
+    /// `int`: the first of its two cells. On the stack, and as a result; a field or array holds its bytes.
+    Int(i32),
+    /// The second cell of an `int`.
+    Rest,
     /// Object reference or `null`.
     Ref(Ref),
     /// Return address of a `jsr`: index of an instruction of the same method.
     Addr(u16),
+    /// A local variable that nothing was stored into.
+    Unset,
 }
 
 impl Value {
@@ -40,6 +46,15 @@ impl Value {
     pub fn short(self) -> Option<i16> {
         match self {
             Value::Short(v) => Some(v),
+            _ => None,
+        }
+    }
+
+    /// The `int`, if it is one.
+    #[must_use]
+    pub fn int(self) -> Option<i32> {
+        match self {
+            Value::Int(v) => Some(v),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use super::error::VmError;
 use super::heap::{Access, Heap, Kind};
 use super::limits::Limits;
 use super::native_state::NativeState;
-use super::state::{Instance, Linked, State};
+use super::state::{Active, Instance, Linked, State};
 use super::thread::Thread;
 use super::value::{ClassRef, Context, InstanceId, Owner, PackageId, Ref, Value};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -33,7 +33,7 @@ impl<'de> Deserialize<'de> for Vm {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut vm = Vm {
             s: State::deserialize(deserializer)?,
-            linked: BTreeMap::new(),
+            linked: Linked::default(),
         };
         vm.relink().map_err(serde::de::Error::custom)?;
         Ok(vm)
@@ -61,7 +61,7 @@ impl Vm {
             next_instance: 1,
             transaction: None,
             installing: None,
-            selected: BTreeMap::new(),
+            selected: Vec::new(),
             apdu: Ref::NULL,
             apdu_buffer: Ref::NULL,
             exceptions: BTreeMap::new(),
@@ -70,7 +70,7 @@ impl Vm {
         };
         let mut vm = Vm {
             s: state,
-            linked: BTreeMap::new(),
+            linked: Linked::default(),
         };
         if let Ok(class) = vm.api_class("javacard/framework/APDU") {
             let kind = vm.blank(class, NativeState::None);
@@ -86,13 +86,13 @@ impl Vm {
         self.linked
             .iter()
             .find(|(_, code)| code.aid == aid)
-            .map(|(id, _)| *id)
+            .map(|(id, _)| id)
     }
 
     /// AIDs of the applets (executable modules) that a package has.
     #[must_use]
     pub fn modules(&self, package: PackageId) -> Vec<Vec<u8>> {
-        let code = self.linked.get(&package);
+        let code = self.linked.get(package);
         code.map_or_else(Vec::new, |code| {
             code.applets.iter().map(|(aid, _)| aid.clone()).collect()
         })
@@ -101,7 +101,7 @@ impl Vm {
     /// AID and version (major, minor) of a loaded package.
     #[must_use]
     pub fn package_aid(&self, package: PackageId) -> Option<(&[u8], u8, u8)> {
-        let code = self.linked.get(&package)?;
+        let code = self.linked.get(package)?;
         Some((&code.aid, code.major, code.minor))
     }
 
@@ -122,6 +122,11 @@ impl Vm {
     pub fn is_verified(&self, package: PackageId) -> bool {
         let loaded = self.s.packages.get(&package);
         loaded.is_some_and(|loaded| loaded.verified)
+    }
+
+    /// True if the code of this package may skip the checks that a verifier has made superfluous.
+    pub(crate) fn trusts(&self, package: PackageId) -> bool {
+        self.s.mode == super::Mode::Trusting && self.is_verified(package)
     }
 
     /// Sets whether verified packages are checked as well.
@@ -186,7 +191,13 @@ impl Vm {
     pub fn start_select(&mut self, instance: InstanceId, channel: u8) -> Result<Thread, VmError> {
         let mut thread = self.selection(instance, channel, "select", "()Z", "(Z)Z")?;
         thread.selecting = true;
-        self.s.selected.insert(channel, instance);
+        let package = self.found(instance)?.package;
+        self.s.selected.retain(|active| active.channel != channel);
+        self.s.selected.push(Active {
+            channel,
+            instance,
+            package,
+        });
         Ok(thread)
     }
 
@@ -209,19 +220,9 @@ impl Vm {
     ) -> Result<Thread, VmError> {
         let found = self.found(instance)?;
         let (object, package) = (found.object, found.package);
-        let mut others = self
-            .s
-            .selected
-            .iter()
-            .filter(|(c, _)| **c != channel)
-            .map(|(_, i)| *i);
-        let same = others.clone().any(|i| i == instance);
-        let shared = others.any(|i| {
-            self.s
-                .instances
-                .get(&i)
-                .is_some_and(|i| i.package == package)
-        });
+        let others = || self.s.selected.iter().filter(|a| a.channel != channel);
+        let same = others().any(|active| active.instance == instance);
+        let shared = others().any(|active| active.package == package);
         let mut thread = if shared {
             let args = [Value::Short(same.into())];
             self.start_interface(
@@ -368,12 +369,11 @@ impl Vm {
     /// The applet on this channel is no longer selected: CLEAR_ON_DESELECT arrays of its package are
     /// cleared if none of the package's applets is active any more.
     pub fn deselected(&mut self, channel: u8) {
-        let Some(instance) = self.s.selected.remove(&channel) else {
+        let selected = &mut self.s.selected;
+        let Some(at) = selected.iter().position(|active| active.channel == channel) else {
             return;
         };
-        let Some(package) = self.s.instances.get(&instance).map(|i| i.package) else {
-            return;
-        };
+        let package = selected.remove(at).package;
         if !self.is_selected(package) {
             self.clear(|o| {
                 o.storage == super::Storage::Deselect
@@ -384,12 +384,7 @@ impl Vm {
 
     /// True if an applet of this package is selected on some channel.
     pub(crate) fn is_selected(&self, package: PackageId) -> bool {
-        let mut active = self
-            .s
-            .selected
-            .values()
-            .filter_map(|i| self.s.instances.get(i));
-        active.any(|i| i.package == package)
+        self.s.selected.iter().any(|a| a.package == package)
     }
 
     fn clear(&mut self, which: impl Fn(&super::heap::Object) -> bool) {
@@ -408,7 +403,11 @@ impl Vm {
         self.s.selected.clear();
         self.clear(|o| o.storage != super::Storage::Persistent);
         for (_, object) in self.s.heap.iter_mut() {
-            if let Kind::Instance { native, .. } = &mut object.kind {
+            if let Kind::Instance {
+                native: Some(native),
+                ..
+            } = &mut object.kind
+            {
                 native.reset();
             }
         }
@@ -428,7 +427,13 @@ impl Vm {
 
     /// An AID object with these bytes, a permanent entry point object (as JCSystem gives them out).
     pub fn new_aid(&mut self, aid: &[u8]) -> Ref {
-        let same = |kind: &Kind| matches!(kind, Kind::Instance { native: NativeState::Aid(a), .. } if a == aid);
+        let same = |kind: &Kind| match kind {
+            Kind::Instance {
+                native: Some(native),
+                ..
+            } => matches!(&**native, NativeState::Aid(a) if a == aid),
+            _ => false,
+        };
         let known = self
             .s
             .heap
@@ -442,14 +447,7 @@ impl Vm {
             return Ref::NULL;
         };
         let native = NativeState::Aid(aid.to_vec());
-        self.runtime_object(
-            Access::Permanent,
-            Kind::Instance {
-                class,
-                fields: Vec::new(),
-                native,
-            },
-        )
+        self.runtime_object(Access::Permanent, Kind::native(class, native))
     }
 
     /// Bytes of an AID object.
@@ -464,13 +462,7 @@ impl Vm {
     /// Makes a global byte array of the runtime (JCRE 6.2.2): every context may read and write it, none
     /// may keep it.
     pub fn new_global_bytes(&mut self, length: usize) -> Ref {
-        self.runtime_object(
-            Access::Temporary,
-            Kind::Bytes {
-                boolean: false,
-                data: vec![0; length],
-            },
-        )
+        self.runtime_object(Access::Temporary, Kind::bytes(false, length))
     }
 
     /// The APDU buffer.

@@ -1,8 +1,8 @@
 //! The constant pool, resolved (JCVM 6.7, 4.5.3).
 
 use super::super::api::{Api, NativeId};
-use super::super::code::{Entry, MethodRef};
-use super::super::value::{ClassRef, PackageId};
+use super::super::code::{Entry, Kind, MethodRef};
+use super::super::value::ClassRef;
 use super::{Linker, Result, wrong};
 use applet_gen::cap::{ComponentTag, Constant, StaticRef};
 
@@ -28,7 +28,11 @@ impl Linker<'_> {
                 if cell >= known.cells {
                     return Err(missing(format!("the class has no field {token}")));
                 }
-                Entry::Field { class, cell }
+                Entry::Field {
+                    class,
+                    cell,
+                    kind: self.field_kind(at),
+                }
             }
             Constant::VirtualMethod { class, token } => {
                 let class = self.class_ref(class, at, tag)?;
@@ -70,7 +74,7 @@ impl Linker<'_> {
                 let exported = self
                     .world
                     .linked
-                    .get(&package)
+                    .get(package)
                     .and_then(|c| c.exports.get(usize::from(class)));
                 let offset = exported.and_then(|e| e.fields.get(usize::from(token)));
                 let offset = *offset.ok_or_else(|| {
@@ -98,7 +102,7 @@ impl Linker<'_> {
             }) => {
                 let package = self.import(package, at, tag)?;
                 let none = || missing(format!("class {class} exports no static method {token}"));
-                let (target, nargs) = match self.world.linked.get(&package) {
+                let (target, nargs) = match self.world.linked.get(package) {
                     Some(code) => {
                         let exported = code.exports.get(usize::from(class)).ok_or_else(none)?;
                         let method = *exported.methods.get(usize::from(token)).ok_or_else(none)?;
@@ -129,53 +133,49 @@ impl Linker<'_> {
         })
     }
 
+    /// Kind of the field that a constant refers to, if the Descriptor component tells it.
+    fn field_kind(&self, constant: usize) -> Option<Kind> {
+        let descriptor = self.cap.descriptor.as_ref()?;
+        let offset = *descriptor.constant_pool_types.get(constant)?;
+        match descriptor.type_at(offset)?.nibbles.first()? {
+            2 | 3 => Some(Kind::Byte),
+            4 => Some(Kind::Short),
+            5 => Some(Kind::Int),
+            6 | 0xA..=0xE => Some(Kind::Ref),
+            _ => None,
+        }
+    }
+
     /// Virtual method of a class by token, as far as the class itself tells: the method and its
     /// argument cells.
     fn resolve(&self, class: ClassRef, token: u8) -> Result<Option<(MethodRef, u8)>> {
-        let mut next = Some(class);
-        for _ in 0..256 {
-            let Some(class) = next else { break };
-            if let Some(known) = self.known(class) {
-                let (table, base) = if token & 0x80 == 0 {
-                    (&known.public, known.public_base)
-                } else {
-                    (&known.package, known.package_base)
-                };
-                let at = (token & 0x7F).checked_sub(base).map(usize::from);
-                if let Some(method) = at.and_then(|at| *table.get(at)?) {
-                    let nargs = self.nargs(class.package, method)?;
-                    return Ok(Some((
-                        MethodRef::Java {
-                            package: class.package,
-                            method,
-                        },
-                        nargs,
-                    )));
-                }
-                next = known.superclass;
-            } else {
-                let found = Api::get()
-                    .class(class)
-                    .and_then(|c| *c.virtuals.get(usize::from(token))?);
-                return Ok(found.map(|id| (MethodRef::Native(id), native_args(id))));
+        let at = usize::from(token & 0x7F);
+        let found = match self.known(class) {
+            Some(known) if token & 0x80 == 0 => known.public.get(at).copied().flatten(),
+            Some(known) => known.package.get(at).copied().flatten(),
+            None => {
+                let api = Api::get().class(class);
+                let id = api.and_then(|c| *c.virtuals.get(usize::from(token))?);
+                id.map(MethodRef::Native)
             }
-        }
-        Ok(None)
+        };
+        found
+            .map(|target| Ok((target, self.nargs(target)?)))
+            .transpose()
     }
 
-    fn nargs(&self, package: PackageId, method: u16) -> Result<u8> {
+    fn nargs(&self, target: MethodRef) -> Result<u8> {
+        let (package, method) = match target {
+            MethodRef::Native(id) => return Ok(native_args(id)),
+            MethodRef::Java { package, method } => (package, usize::from(method)),
+        };
         if package == self.id {
-            let offset = self
-                .methods
-                .iter()
-                .find(|(_, index)| **index == method)
-                .map(|(offset, _)| *offset);
-            return Ok(self.header(offset.unwrap_or(0))?.nargs);
+            let offset = self.offsets.get(method).copied().unwrap_or(0);
+            return Ok(self.header(offset)?.nargs);
         }
-        let methods = self.world.linked.get(&package).map(|code| &code.methods);
-        Ok(methods
-            .and_then(|m| m.get(usize::from(method)))
-            .map_or(0, |m| m.nargs))
+        let code = self.world.linked.get(package);
+        let called = code.and_then(|code| code.methods.get(method));
+        Ok(called.map_or(0, |m| m.nargs))
     }
 }
 

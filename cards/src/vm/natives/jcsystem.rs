@@ -2,8 +2,8 @@
 
 use super::{Answer, Call, NativeFn, boolean, clipped, reference, short};
 use crate::vm::error::{Fault, Throw, system};
+use crate::vm::exec::array_length;
 use crate::vm::heap::{Access, Kind, Storage};
-use crate::vm::interp::array_length;
 use crate::vm::value::{Context, Owner, Ref};
 use crate::vm::vm::Vm;
 
@@ -15,19 +15,9 @@ const CLEAR_ON_DESELECT: u8 = 2;
 pub(super) fn find(method: &str, descriptor: &str) -> Option<NativeFn> {
     Some(match (method, descriptor) {
         ("isTransient", _) => is_transient,
-        ("makeTransientBooleanArray", _) => |c| {
-            make(c, |n| Kind::Bytes {
-                boolean: true,
-                data: vec![0; n],
-            })
-        },
-        ("makeTransientByteArray", _) => |c| {
-            make(c, |n| Kind::Bytes {
-                boolean: false,
-                data: vec![0; n],
-            })
-        },
-        ("makeTransientShortArray", _) => |c| make(c, |n| Kind::Shorts(vec![0; n])),
+        ("makeTransientBooleanArray", _) => |c| make(c, 1, |n| Kind::bytes(true, n)),
+        ("makeTransientByteArray", _) => |c| make(c, 1, |n| Kind::bytes(false, n)),
+        ("makeTransientShortArray", _) => |c| make(c, 2, |n| Kind::Shorts(vec![0; n].into())),
         ("makeTransientObjectArray", _) => make_objects,
         ("makeGlobalArray", _) => make_global,
         ("getVersion", _) => |_| short(VERSION),
@@ -70,7 +60,8 @@ fn is_transient(c: &mut Call<'_>) -> Answer {
     })
 }
 
-fn make(c: &mut Call<'_>, contents: impl FnOnce(usize) -> Kind) -> Answer {
+/// A transient array of elements of `width` bytes.
+fn make(c: &mut Call<'_>, width: usize, contents: impl FnOnce(usize) -> Kind) -> Answer {
     let length = array_length(c.short(0)?)?;
     let storage = match c.byte(1)? {
         CLEAR_ON_RESET => Storage::Reset,
@@ -90,35 +81,37 @@ fn make(c: &mut Call<'_>, contents: impl FnOnce(usize) -> Kind) -> Answer {
         }
         _ => return Err(illegal(system::ILLEGAL_VALUE)),
     };
+    let (limits, sums) = (c.vm.limits(), c.vm.s.heap.sums());
+    let free = match storage {
+        Storage::Reset => limits.transient_reset.saturating_sub(sums.reset),
+        _ => limits.transient_deselect.saturating_sub(sums.deselect),
+    };
+    if length * width > free {
+        return Err(illegal(system::NO_TRANSIENT_SPACE));
+    }
     let r = c.vm.allocate(c.host, c.caller, storage, contents(length))?;
     reference(r)
 }
 
 fn make_objects(c: &mut Call<'_>) -> Answer {
     let element = c.vm.api_class("java/lang/Object")?;
-    make(c, |n| Kind::Refs {
+    make(c, 2, |n| Kind::Refs {
         element,
-        data: vec![Ref::NULL; n],
+        data: vec![Ref::NULL; n].into(),
     })
 }
 
 fn make_global(c: &mut Call<'_>) -> Answer {
     let length = array_length(c.short(1)?)?;
     let kind = match c.byte(0)? {
-        1 => Kind::Bytes {
-            boolean: true,
-            data: vec![0; length],
-        },
-        2 => Kind::Bytes {
-            boolean: false,
-            data: vec![0; length],
-        },
-        3 => Kind::Shorts(vec![0; length]),
+        1 => Kind::bytes(true, length),
+        2 => Kind::bytes(false, length),
+        3 => Kind::Shorts(vec![0; length].into()),
         5 => {
             let element = c.vm.api_class("java/lang/Object")?;
             Kind::Refs {
                 element,
-                data: vec![Ref::NULL; length],
+                data: vec![Ref::NULL; length].into(),
             }
         }
         _ => return Err(illegal(system::ILLEGAL_VALUE)),
@@ -250,8 +243,8 @@ fn is_active(c: &mut Call<'_>) -> Answer {
     let mut selected =
         c.vm.s
             .selected
-            .values()
-            .filter_map(|i| c.vm.s.instances.get(i));
+            .iter()
+            .filter_map(|active| c.vm.s.instances.get(&active.instance));
     let here = selected.any(|i| i.aid == aid);
     boolean(here || c.host.is_active(&aid))
 }

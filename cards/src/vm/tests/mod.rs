@@ -2,6 +2,7 @@
 
 mod harness;
 mod hostile;
+mod int;
 mod language;
 mod observer;
 mod runtime;

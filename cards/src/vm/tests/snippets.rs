@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 const ID: PackageId = PackageId::FIRST_LOADED;
 
-fn card(code: &[u8], handlers: &[(usize, usize, usize)]) -> Result<Vm, String> {
+pub(super) fn card(code: &[u8], handlers: &[(usize, usize, usize)]) -> Result<Vm, String> {
     let entries: Vec<usize> = handlers.iter().map(|h| h.2).collect();
-    let lowered = lower(code, &entries).map_err(|(at, reason)| format!("{at}: {reason}"))?;
+    let lowered = lower(code, &entries, true).map_err(|(at, reason)| format!("{at}: {reason}"))?;
     let handlers = handlers.iter().map(|(start, end, target)| Handler {
         start: lowered.index_from(*start),
         end: lowered.index_from(*end),
@@ -38,10 +38,15 @@ fn card(code: &[u8], handlers: &[(usize, usize, usize)]) -> Result<Vm, String> {
         &[],
     );
     let code = Code {
+        load_file: Arc::from([]),
+        id: ID,
         aid: vec![0xF0; 5],
         major: 1,
         minor: 0,
+        int: true,
+        wanted: Vec::new(),
         imports: Vec::new(),
+        bound: Vec::new(),
         pool: Vec::new(),
         classes: vec![Class::default()],
         methods: vec![method],
@@ -54,11 +59,11 @@ fn card(code: &[u8], handlers: &[(usize, usize, usize)]) -> Result<Vm, String> {
     Ok(vm)
 }
 
-fn run(code: &[u8]) -> Outcome {
+pub(super) fn run(code: &[u8]) -> Outcome {
     run_with(&mut card(code, &[]).unwrap())
 }
 
-fn run_with(vm: &mut Vm) -> Outcome {
+pub(super) fn run_with(vm: &mut Vm) -> Outcome {
     let target = MethodRef::Java {
         package: ID,
         method: 0,
@@ -73,7 +78,7 @@ fn run_with(vm: &mut Vm) -> Outcome {
     )
 }
 
-fn short(v: i16) -> Outcome {
+pub(super) fn short(v: i16) -> Outcome {
     Outcome::Returned(Some(Value::Short(v)))
 }
 
@@ -146,12 +151,12 @@ fn words_are_copied_and_swapped() {
 
 #[test]
 fn subroutines_return_to_their_caller() {
-    // 0: jsr 7; 3: jsr 7; 6: sload_1; ... subroutine: astore_0, sinc 1 by 5, ret 0
     let code = [
-        0x71, 0, 8, // 0: jsr 8
-        0x71, 0, 5, // 3: jsr 8
-        0x1D, 0x78, // 6: sload_1, sreturn
-        0x2B, 0x59, 1, 5, 0x72, 0, // 8: astore_0, sinc 1 5, ret 0
+        0x03, 0x30, // 0: sconst_0, sstore_1
+        0x71, 0, 8, // 2: jsr 10
+        0x71, 0, 5, // 5: jsr 10
+        0x1D, 0x78, // 8: sload_1, sreturn
+        0x2B, 0x59, 1, 5, 0x72, 0, // 10: astore_0, sinc 1 5, ret 0
     ];
     assert_eq!(run(&code), short(10));
 }
@@ -164,7 +169,8 @@ fn wide_forms_do_what_the_short_ones_do() {
     ];
     assert!(card(&code, &[]).is_err(), "a branch between instructions");
     let code = [
-        0x96, 1, 0xFE, 0xD4, 0xA8, 0, 5, 0x03, 0x78, 0x1D, 0x98, 0, 5, 0x1D, 0x78, 0x03, 0x78,
+        0x03, 0x30, 0x96, 1, 0xFE, 0xD4, 0xA8, 0, 5, 0x03, 0x78, 0x1D, 0x98, 0, 5, 0x1D, 0x78,
+        0x03, 0x78,
     ];
     assert_eq!(run(&code), short(-300));
 }
@@ -239,7 +245,6 @@ fn code_that_leads_nowhere_is_not_linked() {
         &[0x70, 10],
         &[0x70, 0x80],
         &[0xB9],
-        &[0x09, 0x7A],
         &[0x73, 0, 0, 0, 5, 0, 1],
         &[],
     ] {
@@ -275,4 +280,12 @@ proptest! {
         let outcome = run_with(&mut vm);
         prop_assert!(!matches!(outcome, Outcome::Suspended | Outcome::PowerCut));
     }
+}
+
+#[test]
+fn what_was_never_stored_is_not_read() {
+    let Outcome::Trap(trap) = run(&[0x1D, 0x78]) else {
+        panic!("a variable without a value");
+    };
+    assert!(trap.to_string().contains("nothing was stored"), "{trap}");
 }
