@@ -182,7 +182,11 @@ impl VirtualCard {
         }
     }
 
-    fn install_applet(&mut self, command: &Command, free: Free) -> Result<Response, Stop> {
+    pub(super) fn install_applet(
+        &mut self,
+        command: &Command,
+        free: Free,
+    ) -> Result<Response, Stop> {
         let request = ForInstall::parse(&command.data).map_err(|refusal| {
             self.last_fault = Some(refusal.to_string());
             Sw::WRONG_DATA

@@ -8,6 +8,7 @@ mod content;
 mod dispatch;
 mod es10;
 mod events;
+mod factory;
 mod rng;
 mod run;
 mod select;
@@ -18,6 +19,7 @@ mod tests;
 mod uicc;
 mod world;
 
+pub use factory::FactoryError;
 pub use snapshot::SnapshotError;
 pub use stand::StandError;
 pub(crate) use world::World;

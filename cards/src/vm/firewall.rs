@@ -4,7 +4,7 @@ use super::api::Api;
 use super::error::{Fault, Throw, VmError};
 use super::heap::{Access, Kind, Object, Storage};
 use super::thread::Thread;
-use super::value::{ClassRef, Context, Owner, Ref};
+use super::value::{ClassRef, Context, InstanceId, Owner, Ref};
 use super::vm::Vm;
 
 impl Vm {
@@ -74,6 +74,7 @@ impl Vm {
     pub(crate) fn enter_interface(
         &self,
         caller: Owner,
+        channel: u8,
         r: Ref,
         interface: ClassRef,
     ) -> Result<Owner, Fault> {
@@ -85,11 +86,24 @@ impl Vm {
                     return Err(refused);
                 };
                 if self.is_shareable_interface(interface) && self.assignable(class, interface) {
-                    return Ok(object.owner);
+                    return match object.owner.instance {
+                        Some(server) if self.is_busy(server, channel) => Err(refused),
+                        _ => Ok(object.owner),
+                    };
                 }
                 Err(refused)
             }
         }
+    }
+
+    /// True for an applet that can't be called from another channel: it is active on one, and it is not
+    /// multiselectable (JCRE 4.3, 6.2.8.6).
+    pub(crate) fn is_busy(&self, server: InstanceId, channel: u8) -> bool {
+        let mut active = self.s.selected.iter();
+        active.any(|a| a.channel != channel && a.instance == server)
+            && self.s.instances.get(&server).is_some_and(|found| {
+                !self.is_instance(found.object, "javacard/framework/MultiSelectable")
+            })
     }
 
     /// checkcast and instanceof (6.2.8.9): an object of another context only through a Shareable.

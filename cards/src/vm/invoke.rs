@@ -132,7 +132,7 @@ impl Vm {
     ) -> Result<(), Fault> {
         let interface = pool_class(code, index)?;
         let r = receiver(thread, nargs)?;
-        let owner = self.enter_interface(thread.top.owner, r, interface)?;
+        let owner = self.enter_interface(thread.top.owner, thread.channel, r, interface)?;
         let actual = self.expect_instance(r)?;
         if !thread.top.trusted {
             self.check_arguments(thread, nargs.into())?;

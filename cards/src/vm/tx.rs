@@ -260,7 +260,14 @@ impl Vm {
                     set(data, at, old);
                 }
             }
-            Undo::Native { object, old } => {
+            Undo::Native { object, mut old } => {
+                // A PIN's value is rolled back, but no abort gives back a try or a validation (API, OwnerPIN).
+                if let (NativeState::Pin(old), Ok(NativeState::Pin(now))) =
+                    (&mut *old, self.native_of(object))
+                {
+                    old.left = old.left.min(now.left);
+                    old.validated = now.validated;
+                }
                 // An object that is gone needs no old state.
                 let _ = self.s.heap.set_native(object, *old);
             }

@@ -245,7 +245,8 @@ impl Vm {
     /// SELECT that selected the applet. The response data is in [`Thread::apdu`] afterwards.
     ///
     /// # Errors
-    /// [`VmError::NoInstance`]; [`VmError::Apdu`] if `command` is no short command APDU.
+    /// [`VmError::NoInstance`]; [`VmError::Apdu`] if `command` is no command APDU, or one with extended lengths
+    /// and the applet doesn't implement `javacardx.apdu.ExtendedLength`.
     pub fn start_process(
         &mut self,
         instance: InstanceId,
@@ -253,15 +254,16 @@ impl Vm {
         channel: u8,
         selecting: bool,
     ) -> Result<Thread, VmError> {
-        let state = ApduState::new(command)?;
-        let header = state.header;
+        let object = self.found(instance)?.object;
+        let extended = self.is_instance(object, "javacardx/apdu/ExtendedLength");
+        let state = ApduState::new(command, extended)?;
         let args = [Value::Ref(self.s.apdu)];
         let mut thread =
             self.start_applet(instance, "process", "(Ljavacard/framework/APDU;)V", &args)?;
         let buffer = self.bytes_mut(self.s.apdu_buffer)?;
         buffer.fill(0);
-        for (slot, byte) in buffer.iter_mut().zip(header) {
-            *slot = byte;
+        for (slot, byte) in buffer.iter_mut().zip(state.header()) {
+            *slot = *byte;
         }
         thread.apdu = Some(state);
         thread.channel = channel;

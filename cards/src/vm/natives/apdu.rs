@@ -1,10 +1,10 @@
-//! `javacard.framework.APDU`: short commands, with the states of the API. The transport below gives
-//! and takes whole APDUs; to the applet it looks like T=0.
+//! `javacard.framework.APDU`, with the states of the API. The transport below gives and takes whole
+//! APDUs; to the applet it looks like T=0, with extended lengths if the applet takes them.
 
 use super::{Answer, Call, NativeFn, boolean, clipped, reference, short};
 use crate::vm::apdu::ApduState;
 use crate::vm::error::{Fault, Throw};
-use crate::vm::value::Ref;
+use crate::vm::value::{Context, Ref};
 
 const STATE_INITIAL: i8 = 0;
 const STATE_PARTIAL_INCOMING: i8 = 1;
@@ -18,9 +18,6 @@ const ILLEGAL_USE: i16 = 1;
 const BUFFER_BOUNDS: i16 = 2;
 const BAD_LENGTH: i16 = 3;
 
-/// Most bytes that one receive brings: a short command's data fits the buffer behind the header.
-const HEADER: i16 = 5;
-
 pub(super) fn find(method: &str, descriptor: &str) -> Option<NativeFn> {
     let _ = descriptor;
     Some(match method {
@@ -28,11 +25,11 @@ pub(super) fn find(method: &str, descriptor: &str) -> Option<NativeFn> {
         "getOutBlockSize" => |_| short(258),
         "getProtocol" => |_| short(0),
         "getCurrentAPDU" => |c| {
-            state(c)?;
+            current(c)?;
             reference(c.vm.s.apdu)
         },
         "getCurrentAPDUBuffer" => |c| {
-            state(c)?;
+            current(c)?;
             reference(c.vm.s.apdu_buffer)
         },
         "getBuffer" => |c| reference(c.vm.s.apdu_buffer),
@@ -41,7 +38,10 @@ pub(super) fn find(method: &str, descriptor: &str) -> Option<NativeFn> {
             short(channel.into())
         },
         "waitExtension" => |c| {
-            state(c)?;
+            // The host below needs no procedure byte; the rule is the API's.
+            if state(c)?.no_chaining {
+                return Err(exception(ILLEGAL_USE));
+            }
             Ok(None)
         },
         "getNAD" => |_| short(0),
@@ -52,10 +52,15 @@ pub(super) fn find(method: &str, descriptor: &str) -> Option<NativeFn> {
             clipped(s.incoming.len())
         },
         "getOffsetCdata" => |c| {
-            received_something(c)?;
-            short(HEADER)
+            let s = received_something(c)?;
+            clipped(s.data_offset())
         },
-        "setOutgoing" | "setOutgoingNoChaining" => set_outgoing,
+        "setOutgoing" => set_outgoing,
+        "setOutgoingNoChaining" => |c| {
+            let expected = set_outgoing(c)?;
+            state_mut(c)?.no_chaining = true;
+            Ok(expected)
+        },
         "setOutgoingLength" => set_outgoing_length,
         "sendBytes" => |c| {
             let (offset, length) = (c.short(0)?, c.short(1)?);
@@ -79,7 +84,11 @@ pub(super) fn find(method: &str, descriptor: &str) -> Option<NativeFn> {
             })
         },
         "isISOInterindustryCLA" => |c| boolean(interindustry(c)?),
-        "isValidCLA" => |c| boolean(state(c)?.header[0] != 0xFF),
+        // 001X XXXX is reserved, FF is invalid (ISO 7816-4, 5.4.1).
+        "isValidCLA" => |c| {
+            let cla = state(c)?.header[0];
+            boolean(cla >> 5 != 1 && cla != 0xFF)
+        },
         _ => return None,
     })
 }
@@ -94,6 +103,17 @@ fn state<'a>(c: &'a Call<'_>) -> Result<&'a ApduState, Fault> {
         .apdu
         .as_ref()
         .ok_or_else(|| Throw::security().into())
+}
+
+/// The same for the static methods: only the applet that the command went to may ask (API,
+/// getCurrentAPDU).
+fn current(c: &Call<'_>) -> Result<(), Fault> {
+    state(c)?;
+    let selected = c.thread.instance.and_then(|id| c.vm.s.instances.get(&id));
+    match selected {
+        Some(selected) if c.caller.context == Context::Package(selected.package) => Ok(()),
+        _ => Err(Throw::security().into()),
+    }
 }
 
 fn state_mut<'a>(c: &'a mut Call<'_>) -> Result<&'a mut ApduState, Fault> {
@@ -131,6 +151,9 @@ fn receive(c: &mut Call<'_>, offset: i16) -> Answer {
     let room = c.vm.bytes(buffer)?.len().saturating_sub(at);
     let s = state_mut(c)?;
     let rest = s.incoming.get(s.received..).unwrap_or(&[]);
+    if room == 0 && !rest.is_empty() {
+        return Err(exception(BUFFER_BOUNDS));
+    }
     let part = rest.get(..room.min(rest.len())).unwrap_or(&[]).to_vec();
     s.received += part.len();
     s.state = if s.received == s.incoming.len() {
@@ -145,10 +168,12 @@ fn receive(c: &mut Call<'_>, offset: i16) -> Answer {
 }
 
 fn set_incoming_and_receive(c: &mut Call<'_>) -> Answer {
-    if state(c)?.state != STATE_INITIAL {
+    let s = state(c)?;
+    if s.state != STATE_INITIAL {
         return Err(exception(ILLEGAL_USE));
     }
-    receive(c, HEADER)
+    let offset = i16::try_from(s.data_offset()).unwrap_or(i16::MAX);
+    receive(c, offset)
 }
 
 fn receive_bytes(c: &mut Call<'_>) -> Answer {
@@ -170,12 +195,12 @@ fn set_outgoing(c: &mut Call<'_>) -> Answer {
     }
     s.state = STATE_OUTGOING;
     let expected = match s.le {
-        Some(le) => le.min(256),
+        Some(le) => usize::try_from(le).unwrap_or(usize::MAX).min(s.most()),
         // T=0: a case 3 command may still answer by 61xx.
         None if s.incoming.is_empty() => 0,
         None => 256,
     };
-    short(i16::try_from(expected).unwrap_or(256))
+    clipped(expected)
 }
 
 fn set_outgoing_length(c: &mut Call<'_>) -> Answer {
@@ -184,12 +209,15 @@ fn set_outgoing_length(c: &mut Call<'_>) -> Answer {
     if s.state != STATE_OUTGOING {
         return Err(exception(ILLEGAL_USE));
     }
-    if !(0..=256).contains(&length) {
-        return Err(exception(BAD_LENGTH));
-    }
-    s.to_send = usize::try_from(length).unwrap_or(0);
+    s.to_send = outgoing_length(s, length)?;
     s.state = STATE_OUTGOING_LENGTH_KNOWN;
     Ok(None)
+}
+
+/// A length of response data that the API allows.
+fn outgoing_length(s: &ApduState, length: i16) -> Result<usize, Fault> {
+    let length = usize::try_from(length).ok().filter(|n| *n <= s.most());
+    length.ok_or_else(|| exception(BAD_LENGTH))
 }
 
 fn send(c: &mut Call<'_>, array: Ref, offset: i16, length: i16) -> Answer {
@@ -219,10 +247,7 @@ fn set_outgoing_and_send(c: &mut Call<'_>) -> Answer {
     let (offset, length) = (c.short(0)?, c.short(1)?);
     set_outgoing(c)?;
     let s = state_mut(c)?;
-    if !(0..=256).contains(&length) {
-        return Err(exception(BAD_LENGTH));
-    }
-    s.to_send = usize::try_from(length).unwrap_or(0);
+    s.to_send = outgoing_length(s, length)?;
     s.state = STATE_OUTGOING_LENGTH_KNOWN;
     let buffer = c.vm.s.apdu_buffer;
     send(c, buffer, offset, length)

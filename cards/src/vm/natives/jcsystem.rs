@@ -227,10 +227,13 @@ fn get_shareable(c: &mut Call<'_>) -> Answer {
     if let Some(object) = c.host.get_shareable(c.vm, &aid, super::low(parameter)) {
         return reference(object);
     }
-    let Some(server) = c.vm.instance_by_aid(&aid).and_then(|id| c.vm.instance(id)) else {
+    let Some(id) = c.vm.instance_by_aid(&aid) else {
         return reference(Ref::NULL);
     };
-    let server = server.object;
+    if c.vm.is_busy(id, c.thread.channel) {
+        return Err(Throw::security().into());
+    }
+    let server = c.vm.instance(id).map_or(Ref::NULL, |server| server.object);
     // An applet that is being installed has no AID yet that others could know.
     let client = aid_of(c.vm, c.caller);
     c.vm.call_shareable(c.thread, c.host, server, client, parameter)

@@ -87,11 +87,14 @@ fn check(c: &mut Call<'_>) -> Answer {
     boolean(right)
 }
 
+/// The try counter takes no part in a transaction (API, OwnerPIN.resetAndUnblock).
 fn unblock(c: &mut Call<'_>) -> Answer {
     let mut pin = get(c)?;
+    let context = c.vm.object(c.this)?.owner.context;
     pin.validated = false;
     pin.left = pin.limit;
-    c.set_state(c.this, NativeState::Pin(pin))?;
+    c.vm.write_now(c.host, context, 1)?;
+    c.set_volatile(c.this, NativeState::Pin(pin))?;
     Ok(None)
 }
 

@@ -3,26 +3,39 @@
 use crate::power::Nvm;
 use crate::vm::*;
 use applet_gen::api::{self, ApiPackage};
-use applet_gen::convert::{ConvertInput, convert};
+use applet_gen::convert::{ConvertInput, Converted, convert};
 use applet_gen::javac::Javac;
 use std::path::Path;
 use std::sync::OnceLock;
 
 pub(super) const SERVER_PACKAGE: [u8; 6] = [0xF0, 0x11, 0x22, 0x33, 0x44, 0x01];
 pub(super) const SERVER: [u8; 7] = [0xF0, 0x11, 0x22, 0x33, 0x44, 0x01, 0x01];
+pub(super) const WIDE_PACKAGE: [u8; 6] = [0xF0, 0x11, 0x22, 0x33, 0x44, 0x03];
+pub(super) const WIDE: [u8; 7] = [0xF0, 0x11, 0x22, 0x33, 0x44, 0x03, 0x01];
 pub(super) const CLIENT_PACKAGE: [u8; 6] = [0xF0, 0x11, 0x22, 0x33, 0x44, 0x02];
 pub(super) const CLIENT: [u8; 7] = [0xF0, 0x11, 0x22, 0x33, 0x44, 0x02, 0x01];
 
 /// Load files of the server and the client package.
 pub(super) fn load_files() -> &'static (Vec<u8>, Vec<u8>) {
-    static FILES: OnceLock<(Vec<u8>, Vec<u8>)> = OnceLock::new();
+    &compiled().0
+}
+
+/// Load file of the package with an applet that takes extended lengths.
+pub(super) fn wide_load_file() -> &'static [u8] {
+    &compiled().1
+}
+
+type Files = ((Vec<u8>, Vec<u8>), Vec<u8>);
+
+fn compiled() -> &'static Files {
+    static FILES: OnceLock<Files> = OnceLock::new();
     FILES.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
         let javac = Javac::locate().unwrap();
         let stubs = api::stubs::compile(dir.path(), &javac).unwrap();
         let out = dir.path().join("out");
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/java/fixture");
-        let sources = ["server", "client"]
+        let sources = ["server", "client", "wide"]
             .iter()
             .flat_map(|folder| files(&root.join(folder)))
             .map(|(path, _)| root.join(path))
@@ -57,10 +70,10 @@ pub(super) fn load_files() -> &'static (Vec<u8>, Vec<u8>) {
         imports.push(server.exp.clone());
         let client = ("fixture.client.ClientApplet", &CLIENT[..]);
         let client = package("client", &CLIENT_PACKAGE, client, &imports);
-        (
-            server.cap.load_file(true).unwrap(),
-            client.cap.load_file(true).unwrap(),
-        )
+        let wide = ("fixture.wide.WideApplet", &WIDE[..]);
+        let wide = package("wide", &WIDE_PACKAGE, wide, &imports);
+        let file = |package: &Converted| package.cap.load_file(true).unwrap();
+        ((file(&server), file(&client)), file(&wide))
     })
 }
 

@@ -2,9 +2,12 @@
 
 use super::harness::{Host, load_files};
 use super::snippets::{card, run, run_with, short};
+use crate::vm::code::Entry;
 use crate::vm::lower::lower;
+use crate::vm::state::Loaded;
 use crate::vm::*;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 fn int(v: i32) -> Outcome {
     Outcome::Returned(Some(Value::Int(v)))
@@ -160,6 +163,47 @@ fn arrays_of_int() {
     let mut vm = card(&[0x06, 0x90, 13, 0x77], &[]).unwrap();
     assert!(matches!(run_with(&mut vm), Outcome::Returned(_)));
     assert_eq!(vm.memory().persistent, OBJECT_BYTES + 12);
+}
+
+#[test]
+fn fields_of_int() {
+    let value = 0x1234_5678;
+    let code = [
+        // new, astore_0; aload_0, iipush, putfield_i; aload_0, getfield_i
+        &[0x8F, 0, 0, 0x2B, 0x18][..],
+        &push(value),
+        &[0x8A, 1, 0x18, 0x86, 1],
+        // iipush, iadd, putstatic_i, getstatic_i, ireturn
+        &push(-5),
+        &[0x42, 0x82, 0, 2, 0x7E, 0, 2, 0x79],
+    ]
+    .concat();
+    let mut vm = card(&code, &[]).unwrap();
+    let package = PackageId::FIRST_LOADED;
+    let class = ClassRef { package, class: 0 };
+    let mut code = (**vm.code(package).unwrap()).clone();
+    code.classes[0].cells = 3;
+    let (cell, offset, kind) = (1, 0, None);
+    code.pool = vec![
+        Entry::Class(class),
+        Entry::Field { class, cell, kind },
+        Entry::Static { package, offset },
+    ];
+    vm.linked.insert(package, Arc::new(code));
+    let loaded = Loaded {
+        load_file: Arc::from([]),
+        // The class has no constructor, which a defensive frame would ask for.
+        verified: true,
+        static_refs: Vec::new(),
+        static_data: vec![0; 4],
+    };
+    vm.s.packages.insert(package, loaded);
+    assert_eq!(run_with(&mut vm), int(value - 5));
+    vm.set_verified(package, false);
+    let Outcome::Trap(trap) = run_with(&mut vm) else {
+        panic!("an object that no constructor has run on");
+    };
+    assert!(trap.to_string().contains("initialised"), "{trap}");
 }
 
 #[test]

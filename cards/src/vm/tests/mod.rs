@@ -8,3 +8,4 @@ mod observer;
 mod runtime;
 mod snippets;
 mod storage;
+mod wide;
