@@ -10,7 +10,7 @@ use super::decode::{Instruction, Operands, decode};
 use super::descriptor::{NO_TOKEN, access};
 use super::opcode::code as op;
 use super::signature::{Kind, kinds};
-use super::{Cap, ClassRef, Constant, ExceptionHandler, MethodInfo, StaticRef};
+use super::{Cap, ClassRef, Constant, Debug, ExceptionHandler, MethodInfo, StaticRef};
 use crate::api::{self, ApiClass, ApiPackage};
 
 /// Lists the whole CAP; names of imported packages come from `packages`. What cannot be decoded
@@ -72,11 +72,17 @@ pub fn instruction_text(
 struct Names<'a> {
     cap: &'a Cap,
     packages: &'a [ApiPackage],
+    debug: Option<Debug>,
 }
 
 impl<'a> Names<'a> {
     fn new(cap: &'a Cap, packages: &'a [ApiPackage]) -> Self {
-        Names { cap, packages }
+        Names {
+            cap,
+            packages,
+            // A broken one gives no names.
+            debug: cap.debug_info().ok().flatten(),
+        }
     }
 
     fn head(&self, text: &mut String) {
@@ -124,6 +130,9 @@ impl<'a> Names<'a> {
     fn class(&self, class: ClassRef) -> String {
         match class {
             ClassRef::Internal(offset) => {
+                if let Some(known) = self.debug.as_ref().and_then(|debug| debug.class(offset)) {
+                    return known.name.clone();
+                }
                 let kind = match self.cap.class.interface_at(offset) {
                     Some(_) => "interface",
                     None => "class",
@@ -220,6 +229,11 @@ impl<'a> Names<'a> {
             }
             let _ = write!(head, " {}", self.shape(listed.type_offset));
         }
+        let debug = self.debug.as_ref();
+        let known = debug.and_then(|debug| debug.method(method.offset));
+        if let Some((class, known)) = known {
+            let _ = write!(head, " {}.{}{}", class.name, known.name, known.descriptor);
+        }
         let _ = writeln!(
             text,
             "{head}  // stack {}, args {}, locals {}, {} bytes",
@@ -228,6 +242,18 @@ impl<'a> Names<'a> {
             method.header.max_locals,
             method.code.len()
         );
+        for variable in known.iter().flat_map(|(_, known)| &known.variables) {
+            let base = usize::from(method.code_offset);
+            let start = base + usize::from(variable.start);
+            let _ = writeln!(
+                text,
+                "    .local {} {} {} from {start:04x} to {:04x}",
+                variable.index,
+                variable.name,
+                variable.descriptor,
+                start + usize::from(variable.length)
+            );
+        }
         self.code(text, method);
     }
 
@@ -280,7 +306,17 @@ impl<'a> Names<'a> {
             let target = usize::from(handler.handler).checked_sub(base);
             labels.extend(target.map(|target| (target, "H")));
         }
+        let mut line = None;
         for instruction in &instructions {
+            let debug = self.debug.as_ref();
+            let pc = u16::try_from(instruction.at).unwrap_or(u16::MAX);
+            let place = debug.and_then(|debug| debug.place(method.offset, pc));
+            if let Some(place) = place.filter(|place| place.line != line) {
+                line = place.line;
+                if let Some(line) = line {
+                    let _ = writeln!(text, "    .line {} {line}", place.class.source);
+                }
+            }
             let label = labels.get(&instruction.at).copied().unwrap_or(" ");
             let line = self.instruction(instruction, base);
             let _ = writeln!(text, "  {label} {:04x}: {line}", base + instruction.at);
@@ -396,7 +432,15 @@ impl<'a> Names<'a> {
                 };
                 format!("{}.{}", self.class(class), self.field(class, *token))
             }
-            Constant::StaticMethod(StaticRef::Internal(offset)) => format!("method {offset:04x}"),
+            Constant::StaticMethod(StaticRef::Internal(offset)) => {
+                let debug = self.debug.as_ref();
+                match debug.and_then(|debug| debug.method(*offset)) {
+                    Some((class, known)) => {
+                        format!("{}.{}{}", class.name, known.name, known.descriptor)
+                    }
+                    None => format!("method {offset:04x}"),
+                }
+            }
             Constant::StaticMethod(StaticRef::External {
                 package,
                 class,

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::decode::decode_all;
-use super::{Cap, ComponentTag};
+use super::{Cap, ComponentTag, Debug};
 use crate::api::ApiPackage;
 
 /// Every file below `folder` whose name ends so, in order.
@@ -88,6 +88,13 @@ fn they_are_read_and_written_back_byte_for_byte() {
             std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
             let written = cap.component(tag).unwrap();
             assert!(written == Some(content), "{name}: {tag}");
+        }
+        if let Some(debug) = cap
+            .debug_info()
+            .unwrap_or_else(|error| panic!("{name}: {error}"))
+        {
+            let again = Debug::read(&debug.write().unwrap()).unwrap();
+            assert_eq!(again, debug, "{name}");
         }
         let mut computed = cap.clone();
         computed.directory = cap.compute_directory().unwrap();

@@ -14,6 +14,7 @@
 pub mod budget;
 pub mod bytes;
 pub mod class;
+pub mod debug;
 pub mod decode;
 pub mod descriptor;
 pub mod disasm;
@@ -39,6 +40,7 @@ pub(crate) mod sample;
 mod tests;
 
 pub use class::{ClassComponent, ClassInfo, ImplementedInterface, InterfaceInfo, RemoteInfo};
+pub use debug::Debug;
 pub use decode::{Instruction, Operands};
 pub use descriptor::{
     ClassDescriptor, Descriptor, FieldDescriptor, FieldRef, MethodDescriptor, TypeDescriptor,

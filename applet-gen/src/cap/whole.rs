@@ -133,7 +133,7 @@ pub struct Cap {
     pub export: Option<Export>,
     /// Descriptor component; may have been dropped on the way to a card.
     pub descriptor: Option<Descriptor>,
-    /// Debug component's info, not interpreted.
+    /// Debug component's info; [`Cap::debug_info`] reads it.
     pub debug: Option<Vec<u8>>,
     /// Components that are not of the specification (tags 128 to 255), not interpreted.
     pub custom: BTreeMap<u8, Vec<u8>>,

@@ -34,6 +34,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) methods: &'a BTreeMap<MemberId, Assembled>,
     pub(crate) pool: &'a Pool,
     pub(crate) image: &'a Image,
+    /// Whether the CAP is of format 2.2, for a Debug component.
+    pub(crate) debug: bool,
 }
 
 /// Where things lie in the components.
@@ -229,7 +231,11 @@ fn name_types(world: &World, descriptor: &str, classes: &mut Vec<ClassId>) {
 }
 
 fn class_component(parts: &Parts<'_>, places: &Places) -> Result<ClassComponent, Problem> {
-    let mut component = ClassComponent::default();
+    let mut component = ClassComponent {
+        // Of remote methods, which the converter has none of.
+        signature_pool: parts.debug.then(Vec::new),
+        ..ClassComponent::default()
+    };
     for id in parts.order.iter().copied() {
         let class = &parts.world.classes[id];
         let shareable = if parts.world.is_shareable(id) {

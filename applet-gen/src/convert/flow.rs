@@ -220,6 +220,7 @@ impl Analysis<'_> {
             }
             body.instructions.extend(out.ops.into_iter().map(|op| Ins {
                 at: instruction.offset,
+                from: instruction.offset,
                 op,
             }));
         }

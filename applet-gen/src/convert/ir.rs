@@ -77,8 +77,11 @@ pub(crate) enum Op {
 /// One instruction and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ins {
-    /// Offset of the Java instruction that it was made of; ascending.
+    /// What targets name it by; ascending. Where nothing was moved, the offset of the Java
+    /// instruction that it was made of.
     pub(crate) at: usize,
+    /// Offset of the Java instruction that it was made of.
+    pub(crate) from: usize,
     pub(crate) op: Op,
 }
 

@@ -31,6 +31,16 @@ pub(crate) struct Assembled {
     /// Offsets in the code of two-byte constant pool indexes.
     pub(crate) byte2_indices: Vec<usize>,
     pub(crate) handlers: Vec<CodeHandler>,
+    /// For each instruction: its offset in the code, and that of the Java instruction it was made
+    /// of.
+    pub(crate) origins: Vec<(usize, usize)>,
+}
+
+impl Assembled {
+    /// The local variable that stands for this one of the class file.
+    pub(crate) fn local(&self, index: u16) -> Option<u8> {
+        u8::try_from(index).ok()
+    }
 }
 
 /// Collects one instruction's bytes.
@@ -249,6 +259,9 @@ pub(crate) fn assemble(body: &Body, pool: &Pool) -> Result<Assembled, Problem> {
         byte_indices: encoder.byte_indices,
         byte2_indices: encoder.byte2_indices,
         handlers: handlers(body, &offsets)?,
+        origins: (offsets.iter().zip(&body.instructions))
+            .map(|(offset, ins)| (*offset, ins.from))
+            .collect(),
     })
 }
 

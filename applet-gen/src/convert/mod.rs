@@ -13,6 +13,7 @@
 mod absent;
 mod assemble;
 mod check;
+mod debug;
 mod describe;
 mod error;
 mod flow;
@@ -36,9 +37,9 @@ pub use packages::convert_all;
 
 use crate::api::ApiPackage;
 use crate::cap::header::{ACC_APPLET, ACC_EXPORT};
-use crate::cap::{Applet, Cap, Directory, Header, PackageInfo, StaticFieldSize};
+use crate::cap::{Applet, Cap, Debug, Directory, Header, PackageInfo, StaticFieldSize};
 use crate::classfile::{ClassFile, acc};
-use assemble::{Parts, has_method_info, quiet_signature};
+use assemble::{Components, Parts, has_method_info, quiet_signature};
 use error::Errors;
 use ir::Body;
 use lower::java_name;
@@ -65,12 +66,14 @@ pub struct ConvertInput<'a> {
     pub imports: &'a [ApiPackage],
     /// Whether the card has the optional `int` (JCVM 2.2.3.1).
     pub int: bool,
+    /// Whether to make a Debug component (JCVM 6.14), which asks for CAP format 2.2.
+    pub debug: bool,
 }
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Converted {
-    /// The CAP, of format 2.1, with Descriptor and without Debug.
+    /// The CAP, of format 2.1 (2.2 with Debug), with Descriptor.
     pub cap: Cap,
     /// What other packages can import of it: everything public of a library, the shareable
     /// interfaces of a package with applets.
@@ -152,8 +155,11 @@ fn convert_files(
         methods: &methods,
         pool: &pool,
         image: &image,
+        debug: input.debug,
     };
-    link(input, &parts, package, imports, &applets).map_err(|problem| whole(package, problem))
+    let debug = |made: &_| debug::debug(&parts, made, files, package);
+    link(input, &parts, package, imports, &applets, debug)
+        .map_err(|problem| whole(package, problem))
 }
 
 /// An error about the package as a whole.
@@ -310,6 +316,7 @@ fn link(
     package: &str,
     imports: &[ApiPackage],
     installs: &[MemberId],
+    debug: impl FnOnce(&Components) -> Debug,
 ) -> Result<Converted, Problem> {
     let made = assemble::components(parts, |index| {
         let import = &imports[index];
@@ -323,6 +330,7 @@ fn link(
     let exported = describe::exported(parts, has_applets);
     let export = describe::export(parts, &made, &exported);
     let descriptor = describe::descriptor(parts, &made)?;
+    let debug = input.debug.then(|| debug(&made).write()).transpose()?;
     let applets = input.applets.iter().zip(installs);
     let applets: Vec<Applet> = applets
         .map(|((_, aid), install)| Applet {
@@ -344,7 +352,7 @@ fn link(
     let (major, minor) = input.version;
     let mut cap = Cap {
         header: Header {
-            minor: 1,
+            minor: if input.debug { 2 } else { 1 },
             major: 2,
             flags,
             package: PackageInfo {
@@ -352,7 +360,7 @@ fn link(
                 minor,
                 aid: input.package_aid.clone(),
             },
-            name: None,
+            name: input.debug.then(|| package.as_bytes().to_vec()),
         },
         directory: Directory {
             sizes: Vec::new(),
@@ -370,7 +378,7 @@ fn link(
         ref_location: made.ref_location,
         export,
         descriptor: Some(descriptor),
-        debug: None,
+        debug,
         custom: BTreeMap::new(),
     };
     cap.directory = cap.compute_directory()?;

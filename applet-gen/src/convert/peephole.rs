@@ -32,8 +32,11 @@ fn rewrite(body: &mut Body, longest: usize, rule: impl Fn(&[Ins]) -> Option<(usi
         let window = &old[index..=index + reach];
         match rule(window) {
             Some((count, by)) => {
-                body.instructions
-                    .extend(by.into_iter().map(|op| Ins { at: first.at, op }));
+                body.instructions.extend(by.into_iter().map(|op| Ins {
+                    at: first.at,
+                    from: first.from,
+                    op,
+                }));
                 index += count.max(1);
             }
             None => {

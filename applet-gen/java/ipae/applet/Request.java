@@ -70,7 +70,7 @@ abstract class Request extends Terminal {
     private void appendDecimal(short n) {
         boolean leading = true;
         for (short divisor = 10000; divisor > 0; divisor /= 10) {
-            short digit = (short) (n / divisor % 10);
+            short digit = (short) ((short) (n / divisor) % 10);
             if (digit != 0 || divisor == 1 || !leading) {
                 leading = false;
                 append((byte) ('0' + digit));

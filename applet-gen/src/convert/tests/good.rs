@@ -286,3 +286,47 @@ fn handlers_are_sorted_and_nested() {
     assert!(handlers.iter().any(|handler| handler.stop));
     assert!(handlers.iter().any(|handler| !handler.stop));
 }
+
+#[test]
+fn a_debug_component_leads_back_to_the_source() {
+    let source = "package p; class A {\n byte[] b;\n static short S = 3;\n static final short C = 7;\n\
+                  short f(short a) {\n short c = (short) (a + 1);\n if (a > 3) {\n return c;\n }\n\
+                  return b[0];\n }\n}";
+    let classes = super::harness::classes_of(source);
+    let plain = converted(classes.clone(), None).unwrap().cap;
+    assert!(plain.debug.is_none());
+    let mut input = super::harness::input(classes, None);
+    input.debug = true;
+    let cap = crate::convert::convert(&input).unwrap().cap;
+    assert!(cap.header.is_2_2());
+    let again = crate::cap::Cap::from_jar(&cap.to_jar().unwrap()).unwrap();
+    assert_eq!(again, cap);
+    let debug = again.debug_info().unwrap().unwrap();
+    let class = &debug.classes[0];
+    assert_eq!(
+        (class.name.as_str(), class.source.as_str()),
+        ("p/A", "A.java")
+    );
+    let fields: Vec<(&str, u32)> = (class.fields.iter())
+        .map(|field| (field.name.as_str(), field.contents))
+        .collect();
+    assert_eq!(fields, [("b", 0), ("S", 0), ("C", 7)]);
+    let method = class
+        .methods
+        .iter()
+        .find(|method| method.name == "f")
+        .unwrap();
+    let lines: Vec<u16> = method.lines.iter().map(|line| line.line).collect();
+    assert_eq!(lines, [6, 7, 8, 10]);
+    assert_eq!(method.lines[3].end + 1, method.body_size);
+    let names: Vec<(u8, &str)> = (method.variables.iter())
+        .map(|variable| (variable.index, variable.name.as_str()))
+        .collect();
+    assert_eq!(names, [(0, "this"), (1, "a"), (2, "c")]);
+    let place = debug.place(method.location, 0).unwrap();
+    assert_eq!(place.to_string(), "p.A.f(A.java:6)");
+    let text = crate::cap::disasm::disassemble(&cap, crate::api::packages());
+    assert!(text.contains("p/A.f(S)S"), "{text}");
+    assert!(text.contains(".line A.java 8"), "{text}");
+    assert!(text.contains(".local 2 c S"), "{text}");
+}
