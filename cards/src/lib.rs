@@ -6,6 +6,7 @@ pub mod definition;
 pub mod euicc;
 pub mod fs;
 pub mod gp;
+pub mod observe;
 pub mod pki;
 pub mod power;
 pub mod toolkit;

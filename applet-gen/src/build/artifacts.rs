@@ -11,6 +11,8 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 /// Name of the CAP file.
 pub const CAP_FILE: &str = "ipae.cap";
+/// Name of the CAP file with names and lines.
+pub const NAMED_CAP_FILE: &str = "ipae-debug.cap";
 const BUILD_XML: &str = include_str!("build.xml.j2");
 
 /// A file of the build: path below the output folder, with slashes, and content.
@@ -46,7 +48,10 @@ fn brought() -> impl Iterator<Item = &'static ApiPackage> {
 /// # Errors
 /// [`BuildError`] if a class file can't be read or a file can't be made.
 pub fn artifacts(applet: &Applet, work: &Path) -> Result<Vec<Artifact>, BuildError> {
-    let mut out = vec![Artifact::new(CAP_FILE, applet.cap.to_jar()?)];
+    let mut out = vec![
+        Artifact::new(CAP_FILE, applet.cap.to_jar()?),
+        Artifact::new(NAMED_CAP_FILE, applet.named.to_jar()?),
+    ];
     for (path, text) in &applet.sources {
         out.push(Artifact::new(format!("src/{path}"), text.as_bytes()));
     }

@@ -6,7 +6,7 @@
 mod artifacts;
 mod manifest;
 
-pub use artifacts::{Artifact, CAP_FILE, artifacts};
+pub use artifacts::{Artifact, CAP_FILE, NAMED_CAP_FILE, artifacts};
 pub use manifest::{FileEntry, MANIFEST_FILE, Manifest, Memory, Model};
 
 use crate::api::{self, stubs};
@@ -37,6 +37,8 @@ pub struct Applet {
     pub sources: Vec<(String, String)>,
     /// The CAP file.
     pub cap: Cap,
+    /// The same with names and lines (the Debug component): for tracers, not for cards.
+    pub named: Cap,
     /// Its figures.
     pub info: info::Info,
 }
@@ -88,13 +90,19 @@ impl Applet {
         let paths = write_sources(&sources, &dir.join("src"))?;
         let classes = dir.join("classes");
         javac.compile(&paths, &[stubs], &classes)?;
-        let cap = convert_classes(&classes.join(java::PACKAGE))?;
+        let classes = classes.join(java::PACKAGE);
+        let cap = convert_classes(&classes, false)?;
         let verdict = verify(&cap, api::packages());
         if !verdict.is_verified() {
             return Err(BuildError::Verify(list(&verdict.findings)));
         }
         let info = info::info(&cap, api::packages())?;
-        Ok(Applet { sources, cap, info })
+        Ok(Applet {
+            sources,
+            named: convert_classes(&classes, true)?,
+            cap,
+            info,
+        })
     }
 }
 
@@ -118,7 +126,7 @@ pub fn write_sources(sources: &[(String, String)], dir: &Path) -> Result<Vec<Pat
     Ok(paths)
 }
 
-fn convert_classes(dir: &Path) -> Result<Cap, BuildError> {
+fn convert_classes(dir: &Path, debug: bool) -> Result<Cap, BuildError> {
     let file = |path: &Path| {
         let path = path.to_owned();
         move |source| BuildError::File { path, source }
@@ -145,6 +153,7 @@ fn convert_classes(dir: &Path) -> Result<Cap, BuildError> {
             aid::MODULE_IPAE.to_vec(),
         )],
         imports: api::packages(),
+        debug,
         ..ConvertInput::default()
     };
     Ok(convert(&input).map_err(BuildError::Convert)?.cap)
@@ -165,11 +174,12 @@ mod tests {
             "{}",
             applet.info.load_size
         );
-        let again = convert_classes(&dir.path().join("classes").join(java::PACKAGE))
+        let again = convert_classes(&dir.path().join("classes").join(java::PACKAGE), false)
             .unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(
             again.to_jar().expect("a JAR"),
             applet.cap.to_jar().expect("a JAR")
         );
+        assert_eq!(applet.named.method, applet.cap.method, "the same code");
     }
 }

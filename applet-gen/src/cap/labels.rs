@@ -1,12 +1,12 @@
 //! Names of a package's own classes and methods, as far as the CAP has them.
 //!
-//! A CAP without Debug component names nothing of its own; then a class has its offset for a name,
+//! The Debug component (JCVM 6.14) has them, and source lines. A CAP without it names nothing; then a class has its offset for a name,
 //! and a method that of the API's method which it overrides, or its offset.
 
 use std::collections::BTreeMap;
 
 use super::descriptor::access;
-use super::{Cap, ClassInfo, ClassRef};
+use super::{Cap, ClassInfo, ClassRef, Debug};
 use crate::api::{self, ApiClass, ApiPackage};
 
 /// The names of a CAP's own classes and methods.
@@ -14,6 +14,7 @@ use crate::api::{self, ApiClass, ApiPackage};
 pub struct Labels {
     classes: BTreeMap<u16, String>,
     methods: BTreeMap<u16, String>,
+    debug: Option<Debug>,
 }
 
 /// The class of an imported package that a reference means, where the package is known.
@@ -51,7 +52,67 @@ impl Labels {
             let class = labels.owner(cap, offset);
             labels.name(offset, class, "install");
         }
+        // A Debug component that can't be read is as good as none: a card doesn't see it.
+        if let Ok(Some(debug)) = cap.debug_info() {
+            labels.named(&debug);
+            labels.debug = Some(debug);
+        }
         labels
+    }
+
+    /// The names that the Debug component has; methods of one name in a class get their parameters.
+    fn named(&mut self, debug: &Debug) {
+        for class in &debug.classes {
+            let simple = class.name.rsplit('/').next().unwrap_or(&class.name);
+            self.classes.insert(class.location, simple.to_owned());
+            for method in class.methods.iter().filter(|method| method.header_size > 0) {
+                let mut same = class
+                    .methods
+                    .iter()
+                    .filter(|other| other.name == method.name);
+                let shape = match same.nth(1) {
+                    Some(_) => method
+                        .descriptor
+                        .split_inclusive(')')
+                        .next()
+                        .unwrap_or_default(),
+                    None => "",
+                };
+                let text = format!("{simple}.{}{shape}", method.name);
+                self.methods.insert(method.location, text);
+            }
+        }
+    }
+
+    /// Source file and line of the instruction at `pc` of the method at `method`, both offsets in the
+    /// Method component.
+    pub fn line(&self, method: u16, pc: u16) -> Option<(String, u16)> {
+        let (debug, at) = self.debugged(method, pc)?;
+        let place = debug.place(method, at)?;
+        Some((place.class.source.clone(), place.line?))
+    }
+
+    /// The names of the local variables that hold a value at an instruction, by index.
+    pub fn locals(&self, method: u16, pc: u16) -> BTreeMap<u8, String> {
+        let Some((debug, at)) = self.debugged(method, pc) else {
+            return BTreeMap::new();
+        };
+        let known = debug.method(method);
+        let variables = known.into_iter().flat_map(|(_, method)| &method.variables);
+        variables
+            .filter(|v| at.checked_sub(v.start).is_some_and(|past| past < v.length))
+            .map(|v| (v.index, v.name.clone()))
+            .collect()
+    }
+
+    /// The Debug component, and an instruction's offset in its method's code.
+    fn debugged(&self, method: u16, pc: u16) -> Option<(&Debug, u16)> {
+        let debug = self.debug.as_ref()?;
+        let (_, known) = debug.method(method)?;
+        let at = pc
+            .checked_sub(method)?
+            .checked_sub(known.header_size.into())?;
+        Some((debug, at))
     }
 
     /// A class or interface by its offset in the Class component.

@@ -63,7 +63,7 @@ fn class(parts: &Parts<'_>, made: &Components, id: ClassId, file: &ClassFile) ->
             .collect(),
         fields: fields.collect(),
         methods: methods
-            .map(|(index, _)| self::method(parts, made, MemberId { class: id, index }, file))
+            .map(|(index, _)| method(parts, made, MemberId { class: id, index }, file))
             .collect(),
     }
 }
@@ -143,6 +143,6 @@ fn variables(code: &Code, assembled: &Assembled) -> Vec<DebugVariable> {
         })
     });
     let mut variables: Vec<DebugVariable> = in_scope.collect();
-    variables.sort_by(|a, b| (a.index, a.start).cmp(&(b.index, b.start)));
+    variables.sort_by_key(|variable| (variable.index, variable.start));
     variables
 }

@@ -246,6 +246,21 @@ pub const CHECKS: &[Check] = &[
         },
     },
     Check {
+        name: "cost",
+        asks: "what predicts a time says what it rests on, and divides by nothing that is 0",
+        run: |d| {
+            d.cost
+                .iter()
+                .filter(|cost| {
+                    cost.basis.trim().is_empty()
+                        || cost.nvm.page_bytes == 0
+                        || cost.apdu.bits_per_second == 0
+                })
+                .map(|_| "basis is empty, or page_bytes or bits_per_second is 0".to_owned())
+                .collect()
+        },
+    },
+    Check {
         name: "memory",
         asks: "the APDU buffer has at least 133 bytes (Java Card RE 4.6.1), transient memory fits the buffers",
         run: |d| {

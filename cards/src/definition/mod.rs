@@ -6,10 +6,12 @@
 //! and keys of a customer never live here; keys that a definition does state are public test keys.
 
 mod checks;
+mod cost;
 mod hex;
 mod types;
 
 pub use checks::{CHECKS, Check, Finding, is_public_test_key};
+pub use cost::{ApduCost, BytecodeCost, Cost, CryptoCost, NvmCost};
 pub use hex::Hex;
 pub use types::*;
 

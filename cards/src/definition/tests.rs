@@ -72,6 +72,11 @@ fn each_check_catches_its_fault() {
         ("es10", |d| d.euicc.es10_block = 0),
         ("toolkit", |d| d.toolkit.timers = 9),
         ("apdu", |d| d.apdu.max_command_data = 256),
+        ("cost", |d| {
+            if let Some(cost) = &mut d.cost {
+                cost.basis.clear();
+            }
+        }),
         ("memory", |d| d.memory.apdu_buffer = 100),
     ];
     assert_eq!(faults.len(), CHECKS.len());
@@ -102,6 +107,7 @@ fn the_schema_names_every_section() {
         "euicc",
         "toolkit",
         "apdu",
+        "cost",
         "use",
     ] {
         assert!(schema["properties"][section].is_object(), "{section}");

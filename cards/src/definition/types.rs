@@ -1,6 +1,6 @@
 //! The fields of a card definition.
 
-use super::Hex;
+use super::{Cost, Hex};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,9 @@ pub struct Definition {
     pub toolkit: Toolkit,
     /// Limits of the interface.
     pub apdu: ApduLimits,
+    /// What work costs its time; without it, no time is predicted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
 }
 
 /// Where cards of a definition go.

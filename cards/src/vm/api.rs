@@ -154,6 +154,12 @@ impl Api {
     }
 }
 
+/// Full name of a class of an API package, with slashes; `None` for one of a loaded package.
+#[must_use]
+pub fn api_class_name(class: ClassRef) -> Option<&'static str> {
+    Api::get().class(class).map(|class| class.name)
+}
+
 struct Builder {
     packages: &'static [ApiPackage],
     by_name: HashMap<&'static str, ClassRef>,

@@ -43,6 +43,7 @@ mod vm;
 mod tests;
 
 pub use apdu::ApduState;
+pub use api::api_class_name;
 pub use error::{DeleteError, Fault, LoadError, Throw, Trap, VmError, system};
 pub use heap::{Access, Storage};
 pub use host::{Host, NativeCall};

@@ -27,6 +27,7 @@ Examples:
 
 What it leaves in the output folder:
   ipae.cap            the CAP file
+  ipae-debug.cap      the same code with names and source lines, for `ipae vm` and `ipae cap info`
   src/                its Java sources: the runtime, and the tables generated from the model
   build.xml           makes the CAP with a vendor's Java Card kit instead (ant-javacard)
   exp/, lib/          export files and class files that build.xml needs
@@ -89,8 +90,8 @@ pub fn build(
     let applet = Applet::build(&work, &javac).map_err(failed)?;
     let mut files = artifacts(&applet, &work).map_err(failed)?;
     let cap = files.iter().find(|file| file.path == CAP_FILE);
-    let loadable = Loadable::from_bytes(CAP_FILE, cap.map_or(&[], |file| &file.bytes))?;
-    loadable.fits(&definition)?;
+    let mut loadable = Loadable::from_bytes(CAP_FILE, cap.map_or(&[], |file| &file.bytes))?;
+    loadable.name_by(&applet.named)?.fits(&definition)?;
     let plan = plan(&loadable, &definition);
     files.extend(scripts("load", &plan.plain().or_exit(exit::SCRIPT)?)?);
     files.extend(more(&plan, &definition)?);

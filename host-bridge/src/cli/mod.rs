@@ -24,6 +24,7 @@ mod script;
 mod test;
 mod trace;
 mod vcard;
+mod vm;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -107,6 +108,9 @@ enum Command {
     /// Virtual cards for pcscd
     #[command(subcommand)]
     Vcard(vcard::Vcard),
+    /// The virtual card's VM: any CAP file run, traced, profiled
+    #[command(subcommand)]
+    Vm(vm::VmCommand),
     /// Load and install scripts
     #[command(subcommand)]
     Script(script::Script),
@@ -134,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Eim(command) => command.run(&out),
         Command::Device(command) => command.run(&out),
         Command::Vcard(command) => command.run(&out),
+        Command::Vm(command) => command.run(&out),
         Command::Script(command) => command.run(&out),
         Command::Pki(command) => command.run(&out),
         Command::Trace(command) => command.run(&out),

@@ -17,7 +17,7 @@ mod table;
 pub use columns::{COLUMNS, Column};
 pub use digits::{iccid_check_digit_fits, iccid_with_check_digit};
 pub use error::{OrderError, OrderFault};
-pub use keys::{KeySet, KeyStore};
+pub use keys::{KeyError, KeySet, KeyStore};
 pub(crate) use row::point_of;
 pub use row::{Eim, OrderRow};
 pub use sample::{SampleOptions, sample};

@@ -86,6 +86,19 @@ impl Applet {
         })
     }
 
+    /// Takes names of classes and methods from a CAP of the same code that has them.
+    ///
+    /// # Errors
+    /// [`PersonalizeError::Cap`].
+    pub fn name_by(&mut self, named: &Cap) -> Result<&mut Self, PersonalizeError> {
+        let budget = budget::budget(named, api::packages(), COSTS);
+        self.budget = budget.map_err(|source| PersonalizeError::Cap {
+            name: self.name.clone(),
+            source,
+        })?;
+        Ok(self)
+    }
+
     /// Compares the imports with a card definition's packages (JCVM 6.7: equal major, minor not above)
     /// and the needs with its memory.
     ///

@@ -29,6 +29,7 @@ fn report() -> Report {
         failure: Some("expected <a>, found \u{1}b".to_owned()),
         real_ms: 1234,
         virtual_ms: 90_000,
+        predicted_ms: Some(1500),
         steps: vec![step("start", 1, false), step("poll", 3, true)],
         exchange: vec![apdu(1, "9000"), apdu(2, "9000"), apdu(3, "6985")],
         esipa: vec![Exchange {

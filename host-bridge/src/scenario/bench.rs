@@ -13,7 +13,8 @@ use applet_model::lockstep::{Divergence, Lockstep};
 use applet_model::sgp::certs::{GetCertsRequest, GetCertsResponse};
 use applet_model::sgp::{Decode, Eid, Encode};
 use cards::card::VirtualCard;
-use cards::definition::Definition;
+use cards::definition::{Cost, Definition};
+use cards::observe::{Profile, Shared, Time};
 use serde::Serialize;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -197,6 +198,23 @@ pub struct Bench {
     pub eid: Eid,
     lockstep: Option<Lockstep>,
     steps: Vec<(Step, Instant)>,
+    /// Counts the applet's work, to predict its time by the definition's cost model.
+    watch: Option<(Shared<Profile>, Cost)>,
+}
+
+/// Watches a virtual card on which nobody looks yet.
+fn watch(subject: &mut Subject, cost: Cost) -> Option<(Shared<Profile>, Cost)> {
+    let Subject::Virtual(link) = subject else {
+        return None;
+    };
+    let card = link.card_mut();
+    if let Some(other) = card.take_observer() {
+        card.observe(other);
+        return None;
+    }
+    let profile = Shared::new(Profile::default());
+    card.observe(Box::new(profile.clone()));
+    Some((profile, cost))
 }
 
 impl Bench {
@@ -221,6 +239,7 @@ impl Bench {
             .reset()
             .map_err(|e| Failure::Message(e.to_string()))?;
         let certificates = certificates(&mut subject, &definition)?;
+        let watch = definition.cost.and_then(|cost| watch(&mut subject, cost));
         let mut registration = Registration {
             certificates: Some(certificates),
             association_token: None,
@@ -251,6 +270,7 @@ impl Bench {
             eid,
             lockstep,
             steps: Vec::new(),
+            watch,
         })
     }
 
@@ -584,8 +604,14 @@ impl Bench {
     /// [`Failure`] for a card in a reader.
     pub fn restore(&mut self, saved: &(VirtualCard, Option<Lockstep>)) -> Result<(), Failure> {
         self.terminal.power_off();
+        // What is counted from here on was counted before.
+        self.watch = None;
         let mut card = saved.0.clone();
         card.reset();
+        // Who watches the card goes on watching.
+        if let Some(observer) = self.card()?.take_observer() {
+            card.observe(observer);
+        }
         *self.card()? = card;
         if let (Some(now), Some(then)) = (&mut self.lockstep, &saved.1) {
             now.go_back_to(then);
@@ -635,7 +661,7 @@ impl Bench {
                 server.shutdown();
             }
         }
-        ScenarioReport {
+        let mut report = ScenarioReport {
             name: scenario.name,
             title: scenario.title,
             eid,
@@ -648,12 +674,19 @@ impl Bench {
             failure: failure.map(|f| f.to_string()),
             real_ms,
             virtual_ms: self.terminal.now_ms(),
+            predicted_ms: None,
             steps,
             exchange: self.terminal.log_mut().take(),
             esipa,
             lockstep_steps: self.lockstep.as_ref().map_or(0, Lockstep::steps),
             rows: self.lockstep.map(|l| l.rows().clone()).unwrap_or_default(),
-        }
+        };
+        report.predicted_ms = self.watch.map(|(profile, cost)| {
+            let mut time = Time::of(&profile.with(|profile| profile.total()), &cost);
+            time += Time::of_apdus(&report.apdus(), &cost);
+            time.total_ns() / 1_000_000
+        });
+        report
     }
 }
 

@@ -14,7 +14,8 @@ mod profiles;
 pub use bench::{Bench, DAY, EIM_ADDRESS, Failure, SECOND_ADDRESS, Setup, Step};
 
 use crate::eim::Exchange;
-use crate::terminal::Record;
+use crate::terminal::{Record, What};
+use cards::observe::Apdus;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -123,6 +124,9 @@ pub struct ScenarioReport {
     pub real_ms: u64,
     /// Virtual milliseconds.
     pub virtual_ms: u64,
+    /// Milliseconds that the card's part is predicted to take, by the [cost] of its definition: APDUs and
+    /// the applet's work. None without such a section, on a reader, and where the card went back to copies.
+    pub predicted_ms: Option<u64>,
     /// Its steps.
     pub steps: Vec<Step>,
     /// What crossed the interface between device and card, and between device and network.
@@ -134,6 +138,24 @@ pub struct ScenarioReport {
     /// Rows of the transition table that the applet took.
     #[serde(skip)]
     pub rows: BTreeSet<usize>,
+}
+
+impl ScenarioReport {
+    /// The APDUs of its exchange. A STATUS command that was counted instead of listed has five bytes and
+    /// two of status word.
+    pub fn apdus(&self) -> Apdus {
+        let mut apdus = Apdus::default();
+        for entry in &self.exchange {
+            match &entry.what {
+                What::Apdu {
+                    command, response, ..
+                } => apdus.add(command.len() / 2, response.len() / 2),
+                What::StatusPolls { count } => (0..*count).for_each(|_| apdus.add(5, 2)),
+                _ => {}
+            }
+        }
+        apdus
+    }
 }
 
 /// The record of a scenario that failed before it began.
@@ -151,6 +173,7 @@ fn blank(scenario: &Scenario, eid: String, outcome: Outcome, failure: String) ->
         failure: Some(failure),
         real_ms: 0,
         virtual_ms: 0,
+        predicted_ms: None,
         steps: Vec::new(),
         exchange: Vec::new(),
         esipa: Vec::new(),

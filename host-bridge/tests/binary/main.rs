@@ -8,3 +8,4 @@ mod killed;
 mod pcsc;
 mod scripts;
 mod support;
+mod vm;

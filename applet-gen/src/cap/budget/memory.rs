@@ -249,6 +249,10 @@ pub(super) fn allocate(
             allocations.push(Allocation {
                 method: labels.method(*offset),
                 at: site.at,
+                line: u16::try_from(site.at)
+                    .ok()
+                    .and_then(|at| labels.line(*offset, at))
+                    .map(|(file, line)| format!("{file}:{line}")),
                 what: made.what,
                 storage: made.storage,
                 persistent: made.persistent,

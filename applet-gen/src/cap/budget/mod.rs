@@ -132,6 +132,8 @@ pub struct Allocation {
     pub method: String,
     /// Offset of the instruction in the Method component.
     pub at: usize,
+    /// Source file and line, where the CAP has them.
+    pub line: Option<String>,
     /// What it makes: `byte[512]`, a class.
     pub what: String,
     /// Where its contents lie.

@@ -130,11 +130,11 @@ impl fmt::Display for Allocation {
             Storage::Transient => "transient",
             Storage::Card => "of the API, its size is the card's",
         };
-        write!(
-            f,
-            "{bytes}  {} ({storage}) in {} at {:#06x}",
-            self.what, self.method, self.at
-        )?;
+        write!(f, "{bytes}  {} ({storage}) in {}", self.what, self.method)?;
+        match &self.line {
+            Some(line) => write!(f, " ({line})")?,
+            None => write!(f, " at {:#06x}", self.at)?,
+        }
         match self.install {
             Times::AtMost(n) if n > 1 => write!(f, ", {n} times at most"),
             Times::Repeated => write!(f, ", in a loop"),

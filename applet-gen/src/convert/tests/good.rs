@@ -292,14 +292,14 @@ fn a_debug_component_leads_back_to_the_source() {
     let source = "package p; class A {\n byte[] b;\n static short S = 3;\n static final short C = 7;\n\
                   short f(short a) {\n short c = (short) (a + 1);\n if (a > 3) {\n return c;\n }\n\
                   return b[0];\n }\n}";
-    let classes = super::harness::classes_of(source);
+    let classes = classes_of(source);
     let plain = converted(classes.clone(), None).unwrap().cap;
     assert!(plain.debug.is_none());
     let mut input = super::harness::input(classes, None);
     input.debug = true;
     let cap = crate::convert::convert(&input).unwrap().cap;
     assert!(cap.header.is_2_2());
-    let again = crate::cap::Cap::from_jar(&cap.to_jar().unwrap()).unwrap();
+    let again = Cap::from_jar(&cap.to_jar().unwrap()).unwrap();
     assert_eq!(again, cap);
     let debug = again.debug_info().unwrap().unwrap();
     let class = &debug.classes[0];

@@ -2,7 +2,7 @@
 
 mod info;
 mod list;
-mod verify;
+pub mod verify;
 
 use super::failure::Failure;
 use super::output::{Out, read_file};

@@ -31,7 +31,8 @@ pub struct Verify {
     exp: Vec<PathBuf>,
 }
 
-fn export(path: &Path) -> Result<ApiPackage, Failure> {
+/// Reads an export file.
+pub fn export(path: &Path) -> Result<ApiPackage, Failure> {
     exp::read(&read_file(path, exit::CAP)?).map_err(|error| {
         Failure::new(exit::CAP, format!("{}: {error}", path.display()))
             .next("give the export file of an imported package, as its converter wrote it")
@@ -39,7 +40,7 @@ fn export(path: &Path) -> Result<ApiPackage, Failure> {
 }
 
 /// The packages of a card that holds what `files` hold; those that come first win.
-fn packages(exports: Vec<ApiPackage>, caps: &[Cap]) -> Vec<ApiPackage> {
+pub fn packages(exports: Vec<ApiPackage>, caps: &[Cap]) -> Vec<ApiPackage> {
     let mut all = exports;
     let mut add = |package: ApiPackage| {
         if all.iter().all(|known| known.aid != package.aid) {
