@@ -14,3 +14,4 @@ pub mod scenario;
 pub mod survey;
 pub mod terminal;
 pub mod transport;
+pub mod vm_bench;

@@ -1,5 +1,6 @@
 //! `ipae vm`: packages on the virtual card's VM, run and watched; one file a command.
 
+mod bench;
 mod load;
 mod profile;
 mod run;
@@ -17,6 +18,8 @@ pub enum VmCommand {
     Trace(trace::Trace),
     /// Count what each method does, predict its time on a card, draw a flame graph
     Profile(profile::ProfileArgs),
+    /// Measure the VM: bytecodes, commands, signatures a second, memory a card; compare with peers
+    Bench(bench::BenchArgs),
 }
 
 impl VmCommand {
@@ -25,6 +28,7 @@ impl VmCommand {
             VmCommand::Run(command) => command.run(out),
             VmCommand::Trace(command) => command.run(out),
             VmCommand::Profile(command) => command.run(out),
+            VmCommand::Bench(command) => command.run(*out),
         }
     }
 }
