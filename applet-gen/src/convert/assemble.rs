@@ -36,6 +36,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) image: &'a Image,
     /// Whether the CAP is of format 2.2, for a Debug component.
     pub(crate) debug: bool,
+    /// Whether the package uses `int`.
+    pub(crate) uses_int: bool,
 }
 
 /// Where things lie in the components.
@@ -105,7 +107,9 @@ pub(crate) fn quiet_signature(descriptor: &str) -> Signature {
 /// Cells of a method's arguments, the object included.
 pub(crate) fn argument_cells(world: &World, id: MemberId) -> usize {
     let method = world.method(id);
-    quiet_signature(&method.descriptor).parameters.len() + usize::from(!method.is(acc::STATIC))
+    let signature = quiet_signature(&method.descriptor);
+    signature.parameters.iter().map(Type::cells).sum::<usize>()
+        + usize::from(!method.is(acc::STATIC))
 }
 
 /// Whether the method stands in the Method component.

@@ -122,7 +122,7 @@ fn fields(world: &World, file: &ClassFile, errors: &mut Errors) {
         errors.at(&source(file), place);
         let line = initialised(file, &field.name);
         let kind = field_type(&field.descriptor, &mut |excluded| {
-            refuse_type(errors, line, "a field", excluded);
+            refuse_type(errors, world.int, line, "a field", excluded);
         });
         known(world, &kind, line, errors);
         for (flag, keyword) in [(acc::VOLATILE, "volatile"), (acc::TRANSIENT, "transient")] {
@@ -180,7 +180,7 @@ fn method(world: &World, file: &ClassFile, method: &Method, errors: &mut Errors)
         .and_then(|code| code.lines.first())
         .map(|(_, line)| *line);
     let types = signature(&method.descriptor, &mut |excluded| {
-        refuse_type(errors, line, "a parameter or result", excluded);
+        refuse_type(errors, world.int, line, "a parameter or result", excluded);
     });
     for kind in types.parameters.iter().chain([&types.result]) {
         known(world, kind, line, errors);
@@ -224,7 +224,7 @@ fn method(world: &World, file: &ClassFile, method: &Method, errors: &mut Errors)
             seen.push(entry);
             let declared = code.line(variable.start.saturating_sub(1));
             let what = format!("the local variable {}", variable.name);
-            refuse_type(errors, declared, &what, excluded);
+            refuse_type(errors, world.int, declared, &what, excluded);
         });
     }
 }

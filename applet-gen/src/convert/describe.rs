@@ -139,10 +139,12 @@ impl Describer<'_> {
             Type::Boolean => into.push(2),
             Type::Byte => into.push(3),
             Type::Short | Type::Bad => into.push(4),
+            Type::Int => into.push(5),
             Type::Class(name) => reference(6, name, into),
             Type::Array(element) => match &**element {
                 Type::Boolean => into.push(0xA),
                 Type::Byte => into.push(0xB),
+                Type::Int => into.push(0xD),
                 Type::Class(name) => reference(0xE, name, into),
                 _ => into.push(0xC),
             },
@@ -227,6 +229,7 @@ impl Describer<'_> {
             Type::Boolean => PRIMITIVE | 2,
             Type::Byte => PRIMITIVE | 3,
             Type::Short => PRIMITIVE | 4,
+            Type::Int => PRIMITIVE | 5,
             _ => self.field_kind(&field.descriptor) as u16,
         };
         let field_ref = if field.is_static() {

@@ -4,6 +4,9 @@ use super::types::Storage;
 use super::world::{ClassId, MemberId};
 use crate::cap::opcode::code as op;
 
+/// `atype` of an array of `int`.
+pub(crate) const INT_ARRAY: u8 = 13;
+
 /// What a constant pool entry stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Symbol {
@@ -24,12 +27,16 @@ pub(crate) enum Op {
     Plain(u8),
     /// `sconst_<n>`, `bspush` or `sspush`.
     Push(i16),
-    /// `aload` or `sload`.
+    /// `iconst_<n>`, `bipush`, `sipush` or `iipush`.
+    PushInt(i32),
+    /// `aload`, `sload` or `iload`.
     Load(Storage, u8),
-    /// `astore` or `sstore`.
+    /// `astore`, `sstore` or `istore`.
     Store(Storage, u8),
     /// `sinc` or `sinc_w`.
     Increment(u8, i16),
+    /// `iinc` or `iinc_w`.
+    IncrementInt(u8, i16),
     /// A branch, by the opcode of its short form.
     Branch(u8, usize),
     /// `stableswitch` or `slookupswitch`, whichever is shorter.
@@ -37,6 +44,12 @@ pub(crate) enum Op {
         default: usize,
         /// Ascending by value.
         cases: Vec<(i16, usize)>,
+    },
+    /// `itableswitch` or `ilookupswitch`, whichever is shorter.
+    SwitchInt {
+        default: usize,
+        /// Ascending by value.
+        cases: Vec<(i32, usize)>,
     },
     /// `getfield_<t>`; on `this` without the reference on the stack.
     GetField {
@@ -70,8 +83,8 @@ pub(crate) enum Op {
     TypeCheck(u8, u8, Option<ClassId>),
     /// `dup_x` m, n.
     DupX(u8, u8),
-    /// `swap_x` 1, 1.
-    Swap,
+    /// `swap_x` m, n.
+    Swap(u8, u8),
 }
 
 /// One instruction and where it comes from.
@@ -95,11 +108,15 @@ impl Op {
         };
         match *self {
             Op::Plain(opcode) | Op::Branch(opcode, _) => row(opcode),
-            Op::Push(_) | Op::Load(..) => (0, 1),
-            Op::Store(..) | Op::Switch { .. } => (1, 0),
-            Op::Increment(..) => (0, 0),
-            Op::GetField { this, .. } => (usize::from(!this), 1),
-            Op::PutField { this, .. } => (1 + usize::from(!this), 0),
+            Op::Push(_) => (0, 1),
+            Op::PushInt(_) => (0, 2),
+            Op::Load(storage, _) => (0, storage.cells()),
+            Op::Store(storage, _) => (storage.cells(), 0),
+            Op::Switch { .. } => (1, 0),
+            Op::SwitchInt { .. } => (2, 0),
+            Op::Increment(..) | Op::IncrementInt(..) => (0, 0),
+            Op::GetField { storage, this, .. } => (usize::from(!this), storage.cells()),
+            Op::PutField { storage, this, .. } => (storage.cells() + usize::from(!this), 0),
             Op::Pool { pops, pushes, .. } => (pops.into(), pushes.into()),
             Op::Interface { nargs, pushes, .. } => (nargs.into(), pushes.into()),
             Op::NewArray(_) | Op::TypeCheck(..) => (1, 1),
@@ -107,7 +124,7 @@ impl Op {
                 let below = usize::from(if n == 0 { m } else { n });
                 (below, below + usize::from(m))
             }
-            Op::Swap => (2, 2),
+            Op::Swap(m, n) => (usize::from(m + n), usize::from(m + n)),
         }
     }
 
@@ -120,6 +137,11 @@ impl Op {
                 targets.extend(cases.iter().map(|(_, target)| *target));
                 targets
             }
+            Op::SwitchInt { default, cases } => {
+                let mut targets = vec![*default];
+                targets.extend(cases.iter().map(|(_, target)| *target));
+                targets
+            }
             _ => Vec::new(),
         }
     }
@@ -127,10 +149,10 @@ impl Op {
     /// Whether control never goes on to the next instruction.
     pub(crate) fn ends_block(&self) -> bool {
         match self {
-            Op::Switch { .. } => true,
+            Op::Switch { .. } | Op::SwitchInt { .. } => true,
             Op::Plain(opcode) | Op::Branch(opcode, _) => matches!(
                 *opcode,
-                op::GOTO | op::RETURN | op::ARETURN | op::SRETURN | op::ATHROW
+                op::GOTO | op::RETURN | op::ARETURN | op::SRETURN | op::IRETURN | op::ATHROW
             ),
             _ => false,
         }
@@ -154,16 +176,46 @@ impl Op {
                         | op::SOR
                         | op::SXOR
                         | op::S2B
+                        | op::IADD
+                        | op::ISUB
+                        | op::IMUL
+                        | op::INEG
+                        | op::ISHL
+                        | op::ISHR
+                        | op::IUSHR
+                        | op::IAND
+                        | op::IOR
+                        | op::IXOR
+                        | op::S2I
+                        | op::I2B
+                        | op::I2S
+                        | op::ICMP
             ),
             Op::Push(_)
+            | Op::PushInt(_)
             | Op::Load(..)
             | Op::Store(..)
             | Op::Increment(..)
+            | Op::IncrementInt(..)
             | Op::Branch(..)
             | Op::Switch { .. }
+            | Op::SwitchInt { .. }
             | Op::DupX(..)
-            | Op::Swap => false,
+            | Op::Swap(..) => false,
             _ => true,
+        }
+    }
+
+    /// Whether only a card with `int` has the instruction (JCVM 2.2.3.1).
+    pub(crate) fn uses_int(&self) -> bool {
+        match self {
+            Op::Plain(opcode) => crate::cap::opcode::lookup(*opcode).is_some_and(|row| row.int),
+            Op::PushInt(_) | Op::IncrementInt(..) | Op::SwitchInt { .. } => true,
+            Op::Load(storage, _) | Op::Store(storage, _) => *storage == Storage::Int,
+            Op::GetField { storage, .. } | Op::PutField { storage, .. } => *storage == Storage::Int,
+            Op::Pool { opcode, .. } => matches!(*opcode, op::GETSTATIC_I | op::PUTSTATIC_I),
+            Op::NewArray(kind) | Op::TypeCheck(_, kind, _) => *kind == INT_ARRAY,
+            _ => false,
         }
     }
 
@@ -197,6 +249,8 @@ pub(crate) struct Body {
     pub(crate) handlers: Vec<Handler>,
     /// Cells of the locals beside the parameters.
     pub(crate) max_locals: usize,
+    /// The first cell of each local variable of the class file.
+    pub(crate) cells: Vec<usize>,
 }
 
 impl Body {

@@ -34,12 +34,15 @@ pub(crate) struct Assembled {
     /// For each instruction: its offset in the code, and that of the Java instruction it was made
     /// of.
     pub(crate) origins: Vec<(usize, usize)>,
+    /// The first cell of each local variable of the class file.
+    pub(crate) cells: Vec<usize>,
 }
 
 impl Assembled {
     /// The local variable that stands for this one of the class file.
     pub(crate) fn local(&self, index: u16) -> Option<u8> {
-        u8::try_from(index).ok()
+        let cell = self.cells.get(usize::from(index))?;
+        u8::try_from(*cell).ok()
     }
 }
 
@@ -89,17 +92,26 @@ impl Encoder {
                     self.u2(*value as u16);
                 }
             },
-            Op::Load(Storage::Reference, index) => self.local(op::ALOAD, op::ALOAD_0, *index),
-            Op::Load(_, index) => self.local(op::SLOAD, op::SLOAD_0, *index),
-            Op::Store(Storage::Reference, index) => self.local(op::ASTORE, op::ASTORE_0, *index),
-            Op::Store(_, index) => self.local(op::SSTORE, op::SSTORE_0, *index),
-            Op::Increment(index, by) => match i8::try_from(*by) {
-                Ok(by) => self.code.extend([op::SINC, *index, by as u8]),
-                Err(_) => {
-                    self.code.extend([op::SINC_W, *index]);
-                    self.u2(*by as u16);
+            Op::PushInt(value) => match (i8::try_from(*value), i16::try_from(*value)) {
+                (Ok(short @ -1..=5), _) => self.code.push((op::ICONST_0 as i8 + short) as u8),
+                (Ok(short), _) => self.code.extend([op::BIPUSH, short as u8]),
+                (_, Ok(short)) => {
+                    self.code.push(op::SIPUSH);
+                    self.u2(short as u16);
+                }
+                _ => {
+                    self.code.push(op::IIPUSH);
+                    self.code.extend(value.to_be_bytes());
                 }
             },
+            Op::Load(Storage::Reference, index) => self.local(op::ALOAD, op::ALOAD_0, *index),
+            Op::Load(Storage::Int, index) => self.local(op::ILOAD, op::ILOAD_0, *index),
+            Op::Load(_, index) => self.local(op::SLOAD, op::SLOAD_0, *index),
+            Op::Store(Storage::Reference, index) => self.local(op::ASTORE, op::ASTORE_0, *index),
+            Op::Store(Storage::Int, index) => self.local(op::ISTORE, op::ISTORE_0, *index),
+            Op::Store(_, index) => self.local(op::SSTORE, op::SSTORE_0, *index),
+            Op::Increment(index, by) => self.increment(op::SINC, op::SINC_W, *index, *by),
+            Op::IncrementInt(index, by) => self.increment(op::IINC, op::IINC_W, *index, *by),
             Op::Branch(opcode, target) => {
                 let delta = delta(*target);
                 if wide {
@@ -109,7 +121,13 @@ impl Encoder {
                     self.code.extend([*opcode, delta as u8]);
                 }
             }
-            Op::Switch { default, cases } => self.switch(*default, cases, delta),
+            Op::Switch { default, cases } => {
+                let cases = cases
+                    .iter()
+                    .map(|(value, target)| (i32::from(*value), *target));
+                self.switch(SHORT_SWITCH, *default, &cases.collect::<Vec<_>>(), delta);
+            }
+            Op::SwitchInt { default, cases } => self.switch(INT_SWITCH, *default, cases, delta),
             Op::GetField {
                 storage,
                 field,
@@ -160,7 +178,7 @@ impl Encoder {
                 }
             }
             Op::DupX(m, n) => self.code.extend([op::DUP_X, m << 4 | n]),
-            Op::Swap => self.code.extend([op::SWAP_X, 0x11]),
+            Op::Swap(m, n) => self.code.extend([op::SWAP_X, m << 4 | n]),
         }
     }
 
@@ -175,19 +193,43 @@ impl Encoder {
         }
     }
 
-    fn switch(&mut self, default: usize, cases: &[(i16, usize)], delta: &dyn Fn(usize) -> i64) {
+    fn increment(&mut self, byte: u8, wide: u8, index: u8, by: i16) {
+        match i8::try_from(by) {
+            Ok(by) => self.code.extend([byte, index, by as u8]),
+            Err(_) => {
+                self.code.extend([wide, index]);
+                self.u2(by as u16);
+            }
+        }
+    }
+
+    /// A value that a switch compares with, in `width` bytes.
+    fn case(&mut self, width: usize, value: i32) {
+        let bytes = value.to_be_bytes();
+        self.code.extend(&bytes[bytes.len() - width..]);
+    }
+
+    fn switch(
+        &mut self,
+        form: SwitchForm,
+        default: usize,
+        cases: &[(i32, usize)],
+        delta: &dyn Fn(usize) -> i64,
+    ) {
+        let width = form.width as i64;
         let table = cases.first().zip(cases.last()).and_then(|(low, high)| {
             let span = i64::from(high.0) - i64::from(low.0) + 1;
-            // 7 + 2 a value against 5 + 4 a case.
-            (7 + 2 * span <= 5 + 4 * cases.len() as i64).then_some((low.0, high.0))
+            // Opcode, default, bounds and two bytes a value; or a count, and value and offset.
+            let lookup = 5 + (width + 2) * cases.len() as i64;
+            (3 + 2 * width + 2 * span <= lookup).then_some((low.0, high.0))
         });
         let offset = |this: &mut Self, target: usize| this.u2(delta(target) as u16);
         match table {
             Some((low, high)) => {
-                self.code.push(op::STABLESWITCH);
+                self.code.push(form.table);
                 offset(self, default);
-                self.u2(low as u16);
-                self.u2(high as u16);
+                self.case(form.width, low);
+                self.case(form.width, high);
                 for value in low..=high {
                     let case = cases.binary_search_by_key(&value, |(value, _)| *value);
                     let target = case.ok().and_then(|index| cases.get(index));
@@ -195,17 +237,37 @@ impl Encoder {
                 }
             }
             None => {
-                self.code.push(op::SLOOKUPSWITCH);
+                self.code.push(form.lookup);
                 offset(self, default);
                 self.u2(cases.len() as u16);
                 for (value, target) in cases {
-                    self.u2(*value as u16);
+                    self.case(form.width, *value);
                     offset(self, *target);
                 }
             }
         }
     }
 }
+
+/// The two instructions of a switch and the bytes of the values in them.
+#[derive(Clone, Copy)]
+struct SwitchForm {
+    table: u8,
+    lookup: u8,
+    width: usize,
+}
+
+const SHORT_SWITCH: SwitchForm = SwitchForm {
+    table: op::STABLESWITCH,
+    lookup: op::SLOOKUPSWITCH,
+    width: 2,
+};
+
+const INT_SWITCH: SwitchForm = SwitchForm {
+    table: op::ITABLESWITCH,
+    lookup: op::ILOOKUPSWITCH,
+    width: 4,
+};
 
 /// Turns a body into bytes.
 pub(crate) fn assemble(body: &Body, pool: &Pool) -> Result<Assembled, Problem> {
@@ -259,6 +321,7 @@ pub(crate) fn assemble(body: &Body, pool: &Pool) -> Result<Assembled, Problem> {
         byte_indices: encoder.byte_indices,
         byte2_indices: encoder.byte2_indices,
         handlers: handlers(body, &offsets)?,
+        cells: body.cells.clone(),
         origins: (offsets.iter().zip(&body.instructions))
             .map(|(offset, ins)| (*offset, ins.from))
             .collect(),

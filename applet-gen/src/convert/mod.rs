@@ -23,11 +23,13 @@ mod method;
 mod packages;
 mod peephole;
 mod pool;
+mod refine;
 mod statics;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod types;
+mod widths;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +38,7 @@ pub use error::{ConvertError, Problem};
 pub use packages::convert_all;
 
 use crate::api::ApiPackage;
-use crate::cap::header::{ACC_APPLET, ACC_EXPORT};
+use crate::cap::header::{ACC_APPLET, ACC_EXPORT, ACC_INT};
 use crate::cap::{Applet, Cap, Debug, Directory, Header, PackageInfo, StaticFieldSize};
 use crate::classfile::{ClassFile, acc};
 use assemble::{Components, Parts, has_method_info, quiet_signature};
@@ -101,13 +103,7 @@ fn convert_files(
     imports: &[ApiPackage],
 ) -> Result<Converted, Vec<ConvertError>> {
     let mut errors = Errors::default();
-    if input.int {
-        errors.at(&format!("package {}", java_name(package)), String::new());
-        let text = "conversion with int is not supported: convert without it";
-        errors.push(None, Problem::Input(text.to_owned()));
-        errors.check()?;
-    }
-    let mut world = World::new(package, files, imports);
+    let mut world = World::new(package, files, imports, input.int);
     for (id, file) in files.iter().enumerate() {
         check::class(&world, id, file, &mut errors);
     }
@@ -124,6 +120,7 @@ fn convert_files(
     let applets = applet_methods(input, &world, &mut errors);
     errors.check()?;
 
+    let uses_int = uses_int(&world, &bodies);
     let pool = Pool::new(bodies.values()).map_err(|problem| whole(package, problem))?;
     let mut methods = BTreeMap::new();
     for (id, body) in &mut bodies {
@@ -156,6 +153,7 @@ fn convert_files(
         pool: &pool,
         image: &image,
         debug: input.debug,
+        uses_int,
     };
     let debug = |made: &_| debug::debug(&parts, made, files, package);
     link(input, &parts, package, imports, &applets, debug)
@@ -273,6 +271,22 @@ fn bodies(world: &World, files: &[ClassFile], errors: &mut Errors) -> BTreeMap<M
     bodies
 }
 
+/// Whether an `int` is in a declaration of the package or in its code (JCVM 6.4, ACC_INT).
+fn uses_int(world: &World, bodies: &BTreeMap<MemberId, Body>) -> bool {
+    let mut found = false;
+    for class in world.classes.iter().filter(|class| class.is_own()) {
+        let fields = class.fields.iter().filter(|field| field.constant.is_none());
+        for descriptor in fields.map(|field| &field.descriptor) {
+            types::field_type(descriptor, &mut |_| found = true);
+        }
+        for method in &class.methods {
+            types::signature(&method.descriptor, &mut |_| found = true);
+        }
+    }
+    let mut ops = bodies.values().flat_map(|body| &body.instructions);
+    found || ops.any(|ins| ins.op.uses_int())
+}
+
 /// The install method of every applet.
 fn applet_methods(input: &ConvertInput<'_>, world: &World, errors: &mut Errors) -> Vec<MemberId> {
     let mut found = Vec::new();
@@ -348,6 +362,9 @@ fn link(
     }
     if has_applets {
         flags |= ACC_APPLET;
+    }
+    if parts.uses_int {
+        flags |= ACC_INT;
     }
     let (major, minor) = input.version;
     let mut cap = Cap {

@@ -142,7 +142,10 @@ fn puts_to_this(body: &mut Body, small: &impl Fn(MemberId) -> bool) {
 /// The `aload_0` that pushed the object below the value of the `putfield` at `index`.
 fn object_below(body: &Body, labels: &[bool], dropped: &[bool], index: usize) -> Option<usize> {
     // Cells of the value that instructions further up must still provide.
-    let mut wanted = 1usize;
+    let mut wanted = match body.instructions[index].op {
+        Op::PutField { storage, .. } => storage.cells(),
+        _ => return None,
+    };
     let mut at = index;
     loop {
         if labels[at] {

@@ -20,7 +20,7 @@ enum Initial {
 /// An array that a static initialiser makes.
 #[derive(Debug, Clone)]
 struct Array {
-    /// 2 boolean, 3 byte, 4 short.
+    /// 2 boolean, 3 byte, 4 short, 5 int.
     kind: u8,
     elements: Vec<i32>,
     taken: bool,
@@ -33,6 +33,7 @@ impl Array {
             4 => bytes
                 .flat_map(|value| (*value as i16).to_be_bytes())
                 .collect(),
+            5 => bytes.flat_map(|value| value.to_be_bytes()).collect(),
             _ => bytes.map(|value| *value as u8).collect(),
         }
     }
@@ -93,16 +94,18 @@ pub(crate) fn image(
                     id,
                     match storage {
                         Storage::Byte => vec![*value as u8],
+                        Storage::Int => value.to_be_bytes().to_vec(),
                         _ => (*value as i16).to_be_bytes().to_vec(),
                     },
                 )),
-                (storage, _) => zeros.push((id, 1 + usize::from(storage == Storage::Short))),
+                (Storage::Byte, _) => zeros.push((id, 1)),
+                (storage, _) => zeros.push((id, 2 * storage.cells())),
             }
         }
     }
-    // Shorts before bytes keeps them at even offsets.
-    zeros.sort_by_key(|(_, size)| 2 - size);
-    values.sort_by_key(|(_, bytes)| 2 - bytes.len());
+    // Wide ones before bytes keeps them at even offsets.
+    zeros.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+    values.sort_by_key(|(_, bytes)| std::cmp::Reverse(bytes.len()));
     lay_out(arrays, nulls, zeros, values, errors)
 }
 
@@ -215,6 +218,7 @@ impl Initialiser<'_> {
                     4 => 2,
                     8 => 3,
                     9 => 4,
+                    10 if self.world.int => 5,
                     _ => return other("an array that is not of boolean, byte or short"),
                 };
                 let length = self.number()?;
@@ -231,7 +235,7 @@ impl Initialiser<'_> {
                 Some(top) => self.stack.push(top),
                 None => return other("an empty stack"),
             },
-            (Operand::None, 0x54 | 0x56) => {
+            (Operand::None, 0x4F | 0x54 | 0x56) => {
                 let value = self.number()?;
                 let index = self.number()?;
                 let array = match self.stack.pop() {
@@ -292,7 +296,7 @@ impl Initialiser<'_> {
             let fits = match (field.field_type(), array.kind) {
                 (Type::Array(element), kind) => matches!(
                     (*element, kind),
-                    (Type::Boolean, 2) | (Type::Byte, 3) | (Type::Short, 4)
+                    (Type::Boolean, 2) | (Type::Byte, 3) | (Type::Short, 4) | (Type::Int, 5)
                 ),
                 _ => false,
             };

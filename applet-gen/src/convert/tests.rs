@@ -4,5 +4,6 @@ mod bad;
 mod differential;
 mod good;
 mod harness;
+mod int;
 mod packages;
 mod refused;

@@ -222,18 +222,22 @@ fn instance_fields(world: &mut World, class: ClassId, errors: &mut Errors) -> La
         .filter(|field| !field.is_static())
         .collect();
     fields.sort_by_key(|field| category(field));
+    let cells: usize = fields.iter().map(|field| field.field_type().cells()).sum();
     let mut layout = Layout {
-        instance_size: fields.len(),
+        instance_size: cells,
         ..Layout::default()
     };
-    if fields.len() > 255 {
+    if cells > 255 {
         let name = super::lower::java_name(&class.name);
-        let what = format!("instance fields of {name}");
-        too_many(errors, &what, fields.len(), 255, "2.2.4.3");
+        let what = format!("cells of the instance fields of {name}");
+        too_many(errors, &what, cells, 255, "2.2.4.3");
         return layout;
     }
-    for (token, field) in fields.into_iter().enumerate() {
-        let token = token as u8;
+    let mut next = 0;
+    for field in fields {
+        let token = next;
+        // An int takes two cells, and the number after its own (JCVM 4.3.7.5).
+        next += field.field_type().cells() as u8;
         field.token = Some(token);
         if matches!(category(field), 1 | 2) {
             layout.first_reference.get_or_insert(token);

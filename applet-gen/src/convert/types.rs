@@ -9,21 +9,33 @@ pub(crate) enum Type {
     Boolean,
     Byte,
     Short,
+    /// Only where the package may use it (JCVM 2.2.3.1).
+    Int,
     /// Class or interface, by name.
     Class(String),
-    /// An array of booleans, bytes or shorts.
+    /// An array of booleans, bytes, shorts, ints or references.
     Array(Box<Type>),
     /// Refused, and reported where it was declared.
     Bad,
 }
 
 impl Type {
-    /// The letter that instructions are named with: `a`, `b` or `s`.
+    /// The letter that instructions are named with: `a`, `b`, `s` or `i`.
     pub(crate) fn storage(&self) -> Storage {
         match self {
             Type::Boolean | Type::Byte => Storage::Byte,
             Type::Class(_) | Type::Array(_) => Storage::Reference,
+            Type::Int => Storage::Int,
             Type::Void | Type::Short | Type::Bad => Storage::Short,
+        }
+    }
+
+    /// Cells of a value on the stack, in the frame and in an object.
+    pub(crate) fn cells(&self) -> usize {
+        match self {
+            Type::Void => 0,
+            Type::Int => 2,
+            _ => 1,
         }
     }
 
@@ -33,11 +45,15 @@ impl Type {
             Type::Boolean => Value::Number(Range::new(0, 1)),
             Type::Byte => Value::Number(Range::BYTE),
             Type::Short => Value::Number(Range::SHORT),
+            Type::Int => Value::Int(Range::INT),
             Type::Class(_) | Type::Array(_) => Value::Reference,
             Type::Void | Type::Bad => Value::Bad,
         }
     }
 }
+
+/// How `int` is reported.
+const INT: &str = "int";
 
 /// Reads one type off the front of a descriptor.
 fn one<'a>(text: &'a str, report: &mut dyn FnMut(&'static str)) -> Option<(Type, &'a str)> {
@@ -48,9 +64,12 @@ fn one<'a>(text: &'a str, report: &mut dyn FnMut(&'static str)) -> Option<(Type,
         'Z' => (Type::Boolean, rest_of(chars)),
         'B' => (Type::Byte, rest_of(chars)),
         'S' => (Type::Short, rest_of(chars)),
-        letter @ ('I' | 'J' | 'F' | 'D' | 'C') => {
+        'I' => {
+            report(INT);
+            (Type::Int, rest_of(chars))
+        }
+        letter @ ('J' | 'F' | 'D' | 'C') => {
             report(match letter {
-                'I' => "int",
                 'J' => "long",
                 'F' => "float",
                 'D' => "double",
@@ -119,15 +138,17 @@ pub(crate) fn signature(descriptor: &str, report: &mut dyn FnMut(&'static str)) 
     }
 }
 
-/// Reports a type by the clause that excludes it.
+/// Reports a type by the clause that excludes it; `int` only where the package may not use it.
 pub(crate) fn refuse_type(
     errors: &mut Errors,
+    may_use_int: bool,
     line: Option<u16>,
     what: &str,
     excluded: &'static str,
 ) {
     let rule = match excluded {
-        "int" => rule::INT,
+        INT if may_use_int => return,
+        INT => rule::INT,
         "an array of arrays" => rule::DIMENSIONS,
         _ => rule::TYPE,
     };
@@ -140,6 +161,7 @@ pub(crate) enum Storage {
     Reference,
     Byte,
     Short,
+    Int,
 }
 
 impl Storage {
@@ -149,6 +171,15 @@ impl Storage {
             Storage::Reference => 0,
             Storage::Byte => 1,
             Storage::Short => 2,
+            Storage::Int => 3,
+        }
+    }
+
+    /// Cells of a value.
+    pub(crate) fn cells(self) -> usize {
+        match self {
+            Storage::Int => 2,
+            _ => 1,
         }
     }
 }
@@ -207,19 +238,29 @@ impl Range {
         Range::new(self.low.min(other.low), self.high.max(other.high))
     }
 
-    /// The least of a few round ranges that holds this one, so that loops come to an end.
+    /// The join, widened where that is asked and it is not the same.
+    fn joined(self, other: Range, widen: bool) -> Range {
+        if self == other {
+            return self;
+        }
+        let joined = self.join(other);
+        if widen { joined.widen() } else { joined }
+    }
+
+    /// The least range with round ends that holds this one, so that loops come to an end.
     pub(crate) fn widen(self) -> Range {
-        let steps = [
-            Range::new(0, 1),
-            Range::BYTE,
-            Range::new(0, 255),
-            Range::new(0, i16::MAX as i64),
-            Range::SHORT,
-        ];
-        steps
-            .into_iter()
-            .find(|step| self.within(*step))
-            .unwrap_or(Range::INT)
+        let lows = [0, i8::MIN.into(), i16::MIN.into()];
+        let highs = [0, 1, i8::MAX.into(), u8::MAX.into(), i16::MAX.into()];
+        Range {
+            low: lows
+                .into_iter()
+                .find(|low| *low <= self.low)
+                .unwrap_or(Range::INT.low),
+            high: highs
+                .into_iter()
+                .find(|high| self.high <= *high)
+                .unwrap_or(Range::INT.high),
+        }
     }
 
     pub(crate) fn add(self, other: Range) -> Range {
@@ -326,20 +367,27 @@ pub(crate) enum Value {
     Unset,
     /// An object, an array or null.
     Reference,
-    /// A number.
+    /// A number in one cell: its low 16 bits.
     Number(Range),
+    /// A number in two cells: all of it.
+    Int(Range),
     /// The outcome of something that was refused; silences errors that would follow from it.
     Bad,
 }
 
 impl Value {
+    /// Cells that it takes.
+    pub(crate) fn cells(self) -> usize {
+        match self {
+            Value::Int(_) => 2,
+            _ => 1,
+        }
+    }
+
     pub(crate) fn join(self, other: Value, widen: bool) -> Value {
         match (self, other) {
-            (Value::Number(a), Value::Number(b)) if a == b => self,
-            (Value::Number(a), Value::Number(b)) => {
-                let joined = a.join(b);
-                Value::Number(if widen { joined.widen() } else { joined })
-            }
+            (Value::Number(a), Value::Number(b)) => Value::Number(a.joined(b, widen)),
+            (Value::Int(a), Value::Int(b)) => Value::Int(a.joined(b, widen)),
             (Value::Reference, Value::Reference) => Value::Reference,
             (Value::Bad, Value::Unset) | (Value::Unset, Value::Bad) => Value::Unset,
             (Value::Bad, _) | (_, Value::Bad) => Value::Bad,
@@ -353,12 +401,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// A number and a range around it, of shorts or of ints.
     fn ranged() -> impl Strategy<Value = (i32, Range)> {
-        (any::<i16>(), any::<i16>(), any::<i16>()).prop_map(|(a, b, c)| {
+        let number = || prop_oneof![any::<i16>().prop_map(i32::from), any::<i32>(), -9i32..40];
+        (number(), number(), number()).prop_map(|(a, b, c)| {
             let mut sorted = [a, b, c];
             sorted.sort_unstable();
             let [low, value, high] = sorted;
-            (value.into(), Range::new(low.into(), high.into()))
+            (value, Range::new(low.into(), high.into()))
         })
     }
 

@@ -113,6 +113,8 @@ pub(crate) struct World {
     by_name: HashMap<String, ClassId>,
     /// Names of the imports.
     packages: Vec<String>,
+    /// Whether the package may use `int` (JCVM 2.2.3.1).
+    pub(crate) int: bool,
 }
 
 fn binding(class_access: u16, name: &str, access: u16) -> Binding {
@@ -128,11 +130,17 @@ fn binding(class_access: u16, name: &str, access: u16) -> Binding {
 impl World {
     /// The package's classes (they come first, in this order), then those of the imports.
     /// Of several imports with one name, the first counts.
-    pub(crate) fn new(package: &str, own: &[ClassFile], imports: &[ApiPackage]) -> World {
+    pub(crate) fn new(
+        package: &str,
+        own: &[ClassFile],
+        imports: &[ApiPackage],
+        int: bool,
+    ) -> World {
         let mut world = World {
             classes: Vec::new(),
             by_name: HashMap::new(),
             packages: Vec::new(),
+            int,
         };
         for (index, file) in own.iter().enumerate() {
             world.add(own_class(index, file));

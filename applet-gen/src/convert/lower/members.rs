@@ -15,14 +15,15 @@ mod atype {
     pub(super) const BOOLEAN: u8 = 10;
     pub(super) const BYTE: u8 = 11;
     pub(super) const SHORT: u8 = 12;
+    pub(super) use super::super::super::ir::INT_ARRAY as INT;
     pub(super) const REFERENCE: u8 = 14;
 }
 
 impl Step<'_, '_> {
     pub(super) fn new_array(&mut self, code: i32) {
         self.pop_exact("the array's length");
-        self.push(Value::Reference);
         let (kind, name) = match code {
+            10 if self.lower.world.int => (atype::INT, ""),
             4 => (atype::BOOLEAN, ""),
             8 => (atype::BYTE, ""),
             9 => (atype::SHORT, ""),
@@ -37,6 +38,7 @@ impl Step<'_, '_> {
             self.refuse(unsupported(format!("an array of {name}"), rule));
         }
         self.emit(Op::NewArray(kind));
+        self.push(Value::Reference);
     }
 
     pub(super) fn class_op(&mut self, opcode: u8, name: &str) {
@@ -69,15 +71,18 @@ impl Step<'_, '_> {
             _ => {
                 self.pop_reference();
                 let check = if opcode == 0xC0 {
-                    self.push(Value::Reference);
                     op::CHECKCAST
                 } else {
-                    self.push(Value::Number(Range::new(0, 1)));
                     op::INSTANCEOF
                 };
                 match self.check_type(name) {
                     Ok((kind, class)) => self.emit(Op::TypeCheck(check, kind, class)),
                     Err(problem) => self.refuse(problem),
+                }
+                if opcode == 0xC0 {
+                    self.push(Value::Reference);
+                } else {
+                    self.give(Value::Number(Range::new(0, 1)));
                 }
             }
         }
@@ -91,6 +96,7 @@ impl Step<'_, '_> {
             "Z" => (atype::BOOLEAN, None),
             "B" => (atype::BYTE, None),
             "S" => (atype::SHORT, None),
+            "I" if self.lower.world.int => (atype::INT, None),
             "I" => return Err(unsupported("an array of int", rule::INT)),
             _ if element.starts_with('[') => {
                 return Err(unsupported("an array of arrays", rule::DIMENSIONS));
@@ -107,18 +113,14 @@ impl Step<'_, '_> {
         let is_put = matches!(opcode, 0xB3 | 0xB5);
         let kind = field_type(&member.descriptor, &mut |_| {});
         if is_put {
-            match kind.storage() {
-                Storage::Reference => self.pop_reference(),
-                _ => {
-                    self.pop_number();
-                }
-            }
+            self.pop_for(&kind);
         }
         if !is_static {
             self.pop_reference();
         }
         if !is_put {
-            self.push(kind.value());
+            // Taken back below where there is an instruction to it.
+            self.push(self.value_of(&kind));
         }
         let found = match self.lower.class(&member.class) {
             Ok(class) => class,
@@ -139,35 +141,40 @@ impl Step<'_, '_> {
             let what = format!("the private field {}", member.name);
             self.refuse(self.not_a_nest(what, id));
         }
-        if let Some(value) = field.constant.filter(|_| is_static && !is_put) {
+        if !is_put {
             self.frame.stack.pop();
+        }
+        if let Some(value) = field.constant.filter(|_| is_static && !is_put) {
             return self.constant(value);
         }
         let storage = kind.storage();
-        if is_static {
-            let base = if is_put {
-                op::PUTSTATIC_A
-            } else {
-                op::GETSTATIC_A
-            };
-            self.emit(Op::Pool {
-                opcode: base + storage.step(),
+        let cells = kind.cells() as u8;
+        self.emit(match (is_static, is_put) {
+            (true, true) => Op::Pool {
+                opcode: op::PUTSTATIC_A + storage.step(),
                 symbol: Symbol::StaticField(id),
-                pops: is_put.into(),
-                pushes: (!is_put).into(),
-            });
-        } else if is_put {
-            self.emit(Op::PutField {
+                pops: cells,
+                pushes: 0,
+            },
+            (true, false) => Op::Pool {
+                opcode: op::GETSTATIC_A + storage.step(),
+                symbol: Symbol::StaticField(id),
+                pops: 0,
+                pushes: cells,
+            },
+            (false, true) => Op::PutField {
                 storage,
                 field: id,
                 this: false,
-            });
-        } else {
-            self.emit(Op::GetField {
+            },
+            (false, false) => Op::GetField {
                 storage,
                 field: id,
                 this: false,
-            });
+            },
+        });
+        if !is_put {
+            self.give(self.value_of(&kind));
         }
     }
 
@@ -181,44 +188,51 @@ impl Step<'_, '_> {
             return self.require_non_null();
         }
         let Signature { parameters, result } = signature(&member.descriptor, &mut |_| {});
-        for parameter in parameters.iter().rev() {
-            match parameter.storage() {
-                Storage::Reference => self.pop_reference(),
-                _ => {
-                    self.pop();
-                }
-            }
+        for (index, parameter) in parameters.iter().rev().enumerate() {
+            self.argument(parameter, index == 0);
         }
         let has_object = opcode != 0xB8;
         if has_object {
             self.pop_reference();
         }
-        if result != Type::Void {
-            self.push(result.value());
-        }
-        let cells = parameters.len() + usize::from(has_object);
-        let Ok(pops) = u8::try_from(cells) else {
-            return self.refuse(Problem::TooMany {
+        let cells = parameters.iter().map(Type::cells).sum::<usize>() + usize::from(has_object);
+        let pushes = result.cells() as u8;
+        let pops = u8::try_from(cells).unwrap_or_else(|_| {
+            self.refuse(Problem::TooMany {
                 what: "parameters of a method".to_owned(),
                 value: cells,
                 limit: 255,
                 clause: "2.2.4.4",
             });
-        };
+            u8::MAX
+        });
         match self.resolve_call(opcode, member) {
             Ok(Callee::Interface(interface, token)) => self.emit(Op::Interface {
                 nargs: pops,
                 interface,
                 token,
-                pushes: (result != Type::Void).into(),
+                pushes,
             }),
             Ok(Callee::Pool(opcode, symbol)) => self.emit(Op::Pool {
                 opcode,
                 symbol,
                 pops,
-                pushes: (result != Type::Void).into(),
+                pushes,
             }),
             Err(problem) => self.refuse(problem),
+        }
+        if result != Type::Void {
+            self.give(self.value_of(&result));
+        }
+    }
+
+    /// An argument of a call; only the last one stands on top, where it can be converted.
+    fn argument(&mut self, parameter: &Type, last: bool) {
+        match parameter.storage() {
+            _ if last => self.pop_for(parameter),
+            Storage::Reference => self.pop_reference(),
+            Storage::Int if self.lower.world.int => _ = self.pop_int_below(),
+            _ => self.pop_low_below("the argument"),
         }
     }
 

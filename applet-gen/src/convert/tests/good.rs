@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::harness::{classes, classes_of, converted};
 use crate::cap::{Cap, ComponentTag, decode};
 
-fn good(result: Result<crate::convert::Converted, Vec<crate::convert::ConvertError>>) -> Cap {
+pub(super) fn good(
+    result: Result<crate::convert::Converted, Vec<crate::convert::ConvertError>>,
+) -> Cap {
     let cap = match result {
         Ok(converted) => converted.cap,
         Err(errors) => {
@@ -66,7 +68,7 @@ fn consistent(cap: &Cap) {
 }
 
 /// The mnemonics of the method at this position of the component, with operands.
-fn listing(cap: &Cap, index: usize) -> Vec<String> {
+pub(super) fn listing(cap: &Cap, index: usize) -> Vec<String> {
     let methods = cap.methods().unwrap();
     let code = decode::decode_all(&methods[index].code).unwrap();
     code.iter()
