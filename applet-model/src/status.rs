@@ -24,6 +24,9 @@ macro_rules! status_words {
 status_words! {
     OK = 0x9000, "normal ending";
     WARNING_NO_INFORMATION = 0x6200, "warning, state unchanged";
+    SEARCH_UNSUCCESSFUL = 0x6282, "end of file reached, or unsuccessful search";
+    WARNING_INVALIDATED = 0x6283, "selected file invalidated";
+    WARNING_TERMINATED = 0x6285, "selected file in termination state";
     AUTHENTICATION_FAILED = 0x6300, "authentication of the host cryptogram failed";
     MORE_DATA_AVAILABLE = 0x6310, "more data available";
     EXECUTION_ERROR = 0x6400, "execution error, state unchanged";
@@ -31,6 +34,7 @@ status_words! {
     WRONG_LENGTH = 0x6700, "wrong length";
     CHANNEL_NOT_SUPPORTED = 0x6881, "logical channel not supported or not open";
     SECURE_MESSAGING_NOT_SUPPORTED = 0x6882, "secure messaging not supported";
+    INCOMPATIBLE_WITH_FILE = 0x6981, "command incompatible with file structure";
     SECURITY_NOT_SATISFIED = 0x6982, "security status not satisfied";
     AUTHENTICATION_BLOCKED = 0x6983, "authentication method blocked";
     REFERENCED_DATA_INVALIDATED = 0x6984, "referenced data invalidated";
@@ -47,11 +51,13 @@ status_words! {
     LC_INCONSISTENT = 0x6A87, "Lc inconsistent with P1-P2";
     REFERENCED_DATA_NOT_FOUND = 0x6A88, "referenced data not found";
     FILE_EXISTS = 0x6A89, "application or file exists already";
+    DF_NAME_EXISTS = 0x6A8A, "DF name exists already";
     WRONG_P1_P2 = 0x6B00, "wrong parameters P1-P2";
     INS_NOT_SUPPORTED = 0x6D00, "instruction code not supported";
     CLA_NOT_SUPPORTED = 0x6E00, "class not supported";
     UNKNOWN = 0x6F00, "no precise diagnosis";
     TOOLKIT_BUSY = 0x9300, "SIM application toolkit is busy, command cannot be executed at present";
+    INCREASE_MAXIMUM = 0x9850, "INCREASE cannot be performed, maximum value reached";
     ALGORITHM_NOT_SUPPORTED = 0x9484, "algorithm not supported";
     INVALID_KEY_CHECK_VALUE = 0x9485, "invalid key check value";
 }

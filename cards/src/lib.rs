@@ -4,6 +4,7 @@ pub mod card;
 pub mod channels;
 pub mod definition;
 pub mod euicc;
+mod fileview;
 pub mod fs;
 pub mod gp;
 pub mod observe;

@@ -46,10 +46,18 @@ const TABLES: &[(&str, &str)] = &[
         include_str!("../../api/javacardx.security.api"),
     ),
     ("uicc.access.api", include_str!("../../api/uicc.access.api")),
+    (
+        "uicc.access.fileadministration.api",
+        include_str!("../../api/uicc.access.fileadministration.api"),
+    ),
     ("uicc.system.api", include_str!("../../api/uicc.system.api")),
     (
         "uicc.toolkit.api",
         include_str!("../../api/uicc.toolkit.api"),
+    ),
+    (
+        "uicc.usim.access.api",
+        include_str!("../../api/uicc.usim.access.api"),
     ),
     (
         "org.globalplatform.api",

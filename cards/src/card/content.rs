@@ -2,6 +2,7 @@
 //! installing, personalizing, deleting (GlobalPlatform Card Specification 9.3, 11).
 
 use super::VirtualCard;
+use crate::fileview::Grant;
 use crate::gp::params::{Fields, ForInstall};
 use crate::gp::registry::{Aid, CardState, Instance, LoadFile, app_state};
 use crate::gp::{Free, Stop, ToolkitParameters, receipt};
@@ -222,9 +223,13 @@ impl VirtualCard {
                 .entries
                 .push(Entry::new(aid.clone(), toolkit));
         }
+        let grant = Grant::new(request.parameters.uicc.as_ref());
+        self.world.views.grant(&aid, grant);
         let result = self.run_install(&request, &array);
         self.world.installing = None;
         if result.is_err() {
+            let views = self.world.views.forget(&aid);
+            self.vm.forget(&views);
             self.world.toolkit.entries.retain(|entry| entry.aid != aid);
         }
         result?;
@@ -281,7 +286,9 @@ impl VirtualCard {
 
     /// True if the AID is one of the eUICC's own applications.
     fn applications_of_the_card(&self, aid: &Aid) -> bool {
-        aid.bytes() == self.isd_r || aid.bytes() == self.ecasd || aid.bytes() == crate::fs::USIM
+        aid.bytes() == self.isd_r
+            || aid.bytes() == self.ecasd
+            || self.world.files.tree().adf(aid.bytes()).is_some()
     }
 
     /// What ETSI TS 102 226 8.2.1.3.2.2 has the card refuse (6A80): more timers than a card has, a TAR that is
@@ -424,6 +431,8 @@ impl VirtualCard {
                 .instances
                 .retain(|instance| instance.aid != *aid);
             self.world.toolkit.entries.retain(|entry| entry.aid != *aid);
+            let views = self.world.views.forget(aid);
+            self.vm.forget(&views);
             self.world
                 .toolkit
                 .session

@@ -2,7 +2,6 @@
 
 use super::VirtualCard;
 use crate::channels::{self, Selected};
-use crate::fs::Files;
 use crate::gp::Stop;
 use applet_gen::gp::scp03::session::is_secure_class;
 use applet_model::apdu::{Command, Response};
@@ -94,22 +93,21 @@ impl VirtualCard {
     }
 
     fn file_command(&mut self, command: &Command) -> Result<Response, Stop> {
-        let subscription = self.subscription();
-        let files = Files(subscription.as_ref());
-        let open = self
-            .world
+        // Card data may be read without selecting the domain, as many tools do.
+        if command.cla & 0x80 != 0 && command.ins == 0xCA {
+            return Ok(self.world.domain.get_data(command, self.free())?);
+        }
+        let world = &mut self.world;
+        let open = world
             .channels
             .get_mut(command.channel())
             .ok_or(Sw::CHANNEL_NOT_SUPPORTED)?;
-        match (command.cla & 0x80, command.ins) {
-            (0, 0xB0) => Ok(files.read_binary(&mut open.position, command)),
-            (0, 0xB2) => Ok(files.read_record(&mut open.position, command)),
-            // The profiles' authentication keys aren't modelled.
-            (0, 0x88) => Err(Sw::FUNCTION_NOT_SUPPORTED.into()),
-            (0, _) => Err(Sw::INS_NOT_SUPPORTED.into()),
-            // Card data may be read without selecting the domain, as many tools do.
-            (_, 0xCA) => Ok(self.world.domain.get_data(command, self.free())?),
-            _ => Err(Sw::INS_NOT_SUPPORTED.into()),
+        let done = world
+            .files
+            .command(&mut world.nvm, &mut open.position, command);
+        match done {
+            Ok(done) => Ok(done.response),
+            Err(error) => Ok(Response::status(error.status()?)),
         }
     }
 }

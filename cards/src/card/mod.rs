@@ -22,12 +22,13 @@ mod world;
 pub use factory::FactoryError;
 pub use snapshot::SnapshotError;
 pub use stand::StandError;
-pub(crate) use world::World;
+pub(crate) use world::{Place, World};
 
 use crate::channels::Channels;
 use crate::definition::{Definition, TerminalCapabilityChannel};
 use crate::euicc::{ConfigError, Euicc, EuiccConfig};
-use crate::fs::Subscription;
+use crate::fileview::Views;
+use crate::fs::{DescribeError, FileSystems, Position, Subscription};
 use crate::gp::registry::{Aid, Registry};
 use crate::gp::{Domain, KeySet, Stop};
 use crate::power::Nvm;
@@ -68,6 +69,9 @@ pub enum CardError {
     /// The eUICC can't be made.
     #[error(transparent)]
     Euicc(#[from] ConfigError),
+    /// The definition's files can't be made.
+    #[error("the definition's files: {0}")]
+    Files(#[from] DescribeError),
 }
 
 impl CardConfig {
@@ -164,7 +168,8 @@ impl VirtualCard {
             .filter(|package| definition.package(&package.aid).is_none())
             .map(|package| package.aid.clone())
             .collect();
-        Ok(VirtualCard {
+        let files = FileSystems::new(definition.file_system.as_ref())?;
+        let mut card = VirtualCard {
             atr: definition.atr.bytes().to_vec(),
             isd_r: definition.euicc.isd_r.bytes().to_vec(),
             ecasd: definition.euicc.ecasd.bytes().to_vec(),
@@ -178,6 +183,8 @@ impl VirtualCard {
                 channels: Channels::of(definition.apdu.logical_channels),
                 domain,
                 toolkit: Toolkit::default(),
+                files,
+                views: Views::default(),
                 euicc,
                 port: es10::Port::default(),
                 on_stand: false,
@@ -190,7 +197,9 @@ impl VirtualCard {
             powered: true,
             capability: None,
             last_fault: None,
-        })
+        };
+        card.show_files();
+        Ok(card)
     }
 
     /// Answer to reset.
@@ -213,6 +222,7 @@ impl VirtualCard {
         self.world.channels.reset();
         self.world.domain.reset();
         self.world.toolkit.reset();
+        self.world.files.reset();
         self.world.port = es10::Port::default();
         self.world.running = None;
         self.world.installing = None;
@@ -365,15 +375,44 @@ impl VirtualCard {
         })
     }
 
-    /// The terminal carried out a REFRESH, or the card was reset: the enabled profile becomes visible. A
-    /// channel that stood in the old profile's USIM stands in the new one's, or in the MF if there is none.
+    /// The terminal carried out a REFRESH, or the card was reset: the enabled profile becomes visible.
     fn refresh(&mut self) {
         self.world.euicc.refresh();
-        if self.world.euicc.visible_profile().is_none() {
-            for (_, channel) in self.world.channels.iter_mut() {
-                channel.position = crate::fs::Position::default();
+        self.show_files();
+    }
+
+    /// Shows the files of the visible profile. A channel that stood in the old profile's USIM stands in the new one's,
+    /// or in the MF if there is none; so do FileViews.
+    pub(super) fn show_files(&mut self) {
+        let subscription = self.subscription();
+        let channels = &self.world.channels;
+        let places: Vec<(u8, Option<Vec<u8>>)> = channels
+            .iter()
+            .map(|(number, channel)| {
+                let adf = channel.position.adf;
+                let adf = adf.and_then(|adf| self.world.files.tree().get(adf).ok()?.adf_name());
+                (number, adf.map(<[u8]>::to_vec))
+            })
+            .collect();
+        let profiles = &self.world.euicc.state().profiles;
+        let known = |name: &str| {
+            profiles
+                .iter()
+                .any(|profile| hex::encode_upper(profile.iccid.as_bytes()) == name)
+        };
+        if !self.world.files.show(subscription.as_ref(), &known) {
+            return;
+        }
+        for (number, adf) in places {
+            let position = self.world.files.moved(adf.as_deref());
+            if let Some(channel) = self.world.channels.get_mut(number) {
+                channel.position = match channel.selected {
+                    crate::channels::Selected::Files => position,
+                    _ => Position::default(),
+                };
             }
         }
+        self.world.views.clear(&mut self.vm);
     }
 
     /// The answer to SELECT of the ISD-R.

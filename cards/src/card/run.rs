@@ -86,6 +86,14 @@ impl VirtualCard {
         }
         let toolkit = &self.world.toolkit;
         let objects = &toolkit.objects;
+        let suspended = toolkit.session.suspended.as_ref();
+        let threads: Vec<&Thread> = suspended
+            .map(|suspended| &suspended.thread)
+            .into_iter()
+            .collect();
+        let held = self.vm.held(&threads);
+        let views = self.world.views.drop_unused(&|view| held.contains(&view));
+        self.vm.forget(&views);
         let framework = objects
             .handlers
             .iter()
@@ -96,13 +104,8 @@ impl VirtualCard {
             .entries
             .iter()
             .flat_map(|entry| entry.object.iter().chain(&entry.interface));
-        let roots: Vec<Ref> = framework.chain(entries).copied().collect();
-        let suspended = toolkit
-            .session
-            .suspended
-            .as_ref()
-            .map(|suspended| &suspended.thread);
-        let threads: Vec<&Thread> = suspended.into_iter().collect();
+        let mut roots: Vec<Ref> = framework.chain(entries).copied().collect();
+        roots.extend(self.world.views.roots());
         match self.vm.collect(&mut self.world.nvm, &threads, &roots) {
             Ok(_) => Ok(()),
             Err(Fault::PowerCut) => Err(self.world.power_cut()),

@@ -1,13 +1,22 @@
 //! SELECT (ETSI TS 102 221 11.1.1, GlobalPlatform Card Specification 11.9): by AID or its beginning, by file.
 
 use super::VirtualCard;
+use super::world::Place;
 use crate::channels::Selected;
-use crate::fs::{self, Files, Position};
+use crate::fs::{FileError, FileId, Position};
 use crate::gp::Stop;
 use crate::gp::registry::{Aid, CardState};
 use applet_model::apdu::{Command, Response};
 use applet_model::status::Sw;
 use applet_model::tlv;
+
+/// Something that SELECT by AID finds.
+struct Application {
+    aid: Vec<u8>,
+    selected: Selected,
+    /// Of a file system's application.
+    adf: Option<FileId>,
+}
 
 impl VirtualCard {
     /// SELECT on an open channel.
@@ -16,45 +25,63 @@ impl VirtualCard {
             return self.select_by_name(command);
         }
         let channel = command.channel();
-        let subscription = self.subscription();
-        let files = Files(subscription.as_ref());
         let from = match self.world.channels.get(channel) {
             Some(open) if open.selected == Selected::Files => open.position,
             Some(_) => Position::default(),
             None => return Err(Sw::CHANNEL_NOT_SUPPORTED.into()),
         };
         // The file is looked for first: a failed SELECT leaves the selected application as it is.
-        let position = files.find(from, command.p1, &command.data)?;
+        let found = self.world.files.find(from, command.p1, &command.data);
+        let found = found.and_then(|position| {
+            self.shareable(position, Place::Channel(channel))?;
+            Ok(position)
+        });
+        let position = match found {
+            Ok(position) => position,
+            Err(error) => return Err(error.status()?.into()),
+        };
         self.leave(channel)?;
         if let Some(open) = self.world.channels.get_mut(channel) {
             open.selected = Selected::Files;
             open.position = position;
         }
-        Ok(files.selected(position, command.p2))
+        Ok(self.world.files.selected(position, command.p2))
+    }
+
+    /// Refuses a file that isn't shareable and is current somewhere else (ETSI TS 102 221 8.4.3).
+    fn shareable(&self, position: Position, place: Place) -> Result<(), FileError> {
+        self.world.shareable(&self.vm, position, place)
     }
 
     /// Everything that SELECT by AID can find, in the order in which a partial AID does.
-    fn applications(&self) -> Vec<(Vec<u8>, Selected)> {
+    fn applications(&self) -> Vec<Application> {
         let registry = &self.world.domain.registry;
         let mut all = Vec::new();
+        let mut add = |aid: &[u8], selected: Selected, adf: Option<FileId>| {
+            all.push(Application {
+                aid: aid.to_vec(),
+                selected,
+                adf,
+            });
+        };
         let locked = registry.card == CardState::Locked;
-        if !locked && self.subscription().is_some() {
-            all.push((fs::USIM.to_vec(), Selected::Files));
+        if !locked {
+            for (adf, aid) in self.world.files.tree().adfs() {
+                add(aid, Selected::Files, Some(adf));
+            }
         }
-        all.push((registry.isd.bytes().to_vec(), Selected::Isd));
+        add(registry.isd.bytes(), Selected::Isd, None);
         if !locked {
             let instances = registry
                 .instances
                 .iter()
                 .filter(|instance| instance.is_selectable());
-            all.extend(instances.map(|instance| {
-                (
-                    instance.aid.bytes().to_vec(),
-                    Selected::Applet(instance.aid.clone()),
-                )
-            }));
-            all.push((self.isd_r.clone(), Selected::IsdR));
-            all.push((self.ecasd.clone(), Selected::Ecasd));
+            for instance in instances {
+                let aid = &instance.aid;
+                add(aid.bytes(), Selected::Applet(aid.clone()), None);
+            }
+            add(&self.isd_r, Selected::IsdR, None);
+            add(&self.ecasd, Selected::Ecasd, None);
         }
         all
     }
@@ -71,43 +98,50 @@ impl VirtualCard {
             .ok_or(Sw::CHANNEL_NOT_SUPPORTED)?;
         let applications = self.applications();
         let name = command.data.as_slice();
-        let mut matching = applications.iter().filter(|(aid, selected)| match name {
+        let mut matching = applications.iter().filter(|application| match name {
             // No AID: the domain, which is the card's default application here.
-            [] => *selected == Selected::Isd,
-            _ => aid.starts_with(name),
+            [] => application.selected == Selected::Isd,
+            _ => application.aid.starts_with(name),
         });
         let found = match command.p2 & 0x03 {
             // The full AID comes before those that begin with it.
             0x00 => applications
                 .iter()
-                .find(|(aid, _)| aid == name)
+                .find(|application| application.aid == name)
                 .or_else(|| matching.next()),
             0x02 => {
-                let current = &current.selected;
-                matching.by_ref().find(|(_, selected)| selected == current);
+                let adf = match current.selected {
+                    Selected::Files => current.position.adf,
+                    _ => None,
+                };
+                let is_current = |application: &&Application| {
+                    application.selected == current.selected && application.adf == adf
+                };
+                matching.by_ref().find(is_current);
                 matching.next()
             }
             _ => return Err(Sw::INCORRECT_P1_P2.into()),
         };
-        let (_, selected) = found.ok_or(match self.world.domain.registry.card {
+        let found = found.ok_or(match self.world.domain.registry.card {
             CardState::Locked => Sw::FUNCTION_NOT_SUPPORTED,
             _ => Sw::NOT_FOUND,
         })?;
-        let selected = selected.clone();
+        let (selected, adf) = (found.selected.clone(), found.adf);
         let no_data = command.p2 & 0x0C == 0x0C;
         self.leave(channel)?;
         if let Selected::Applet(aid) = &selected {
             return self.select_applet(channel, aid.clone(), command);
         }
-        self.place(channel, selected.clone());
+        self.place(channel, selected.clone(), adf);
+        if selected == Selected::Files {
+            let position = adf.map(Position::adf).unwrap_or_default();
+            return Ok(self.world.files.selected(position, command.p2));
+        }
         if no_data {
             return Ok(Response::status(Sw::OK));
         }
         let registry = &self.world.domain.registry;
         Ok(match &selected {
-            Selected::Files => {
-                Files(self.subscription().as_ref()).selected(Position::USIM, command.p2)
-            }
             // Maximum length of command data (9F65), as GlobalPlatform Card Specification 11.9.3.1 has it.
             Selected::Isd => fci(registry.isd.bytes(), &tlv::write(0x9F65, &[0xFF])),
             Selected::IsdR => Response::ok(self.isd_r_fci()),
@@ -122,7 +156,7 @@ impl VirtualCard {
         aid: Aid,
         command: &Command,
     ) -> Result<Response, Stop> {
-        self.place(channel, Selected::Applet(aid.clone()));
+        self.place(channel, Selected::Applet(aid.clone()), None);
         if !self.ask_select(&aid, channel)? {
             self.vm.deselected(channel);
             if let Some(open) = self.world.channels.get_mut(channel) {
@@ -148,12 +182,9 @@ impl VirtualCard {
         Ok(())
     }
 
-    fn place(&mut self, channel: u8, selected: Selected) {
+    fn place(&mut self, channel: u8, selected: Selected, adf: Option<FileId>) {
         if let Some(open) = self.world.channels.get_mut(channel) {
-            open.position = match selected {
-                Selected::Files => Position::USIM,
-                _ => Position::default(),
-            };
+            open.position = adf.map(Position::adf).unwrap_or_default();
             open.selected = selected;
         }
     }

@@ -5,7 +5,7 @@ use super::VirtualCard;
 use super::world::is_recorded;
 use crate::channels::Selected;
 use crate::definition::TerminalCapabilityChannel;
-use crate::fs::{Files, Position};
+use crate::fs::Position;
 use crate::gp::Stop;
 use crate::gp::registry::Aid;
 use crate::toolkit::{Handler, event, tag};
@@ -177,8 +177,7 @@ impl VirtualCard {
 
     /// STATUS: the current directory's parameters, and the event for applets that registered for it.
     pub(super) fn status_command(&mut self, command: &Command) -> Result<Response, Stop> {
-        let subscription = self.subscription();
-        let files = Files(subscription.as_ref());
+        let files = &self.world.files;
         let open = self
             .world
             .channels

@@ -4,13 +4,15 @@ use super::es10::Port;
 use super::rng::Rng;
 use crate::channels::Channels;
 use crate::euicc::Euicc;
+use crate::fileview::{self, Views};
+use crate::fs::{FileError, FileSystems, Position};
 use crate::gp::Domain;
 use crate::gp::registry::Aid;
 use crate::power::Nvm;
 use crate::toolkit::{self, Toolkit};
 use crate::vm::{
-    Access, Context, Fault, Host, NativeCall, Observer, Owner, PackageId, Ref, Slot, Throw, Value,
-    Vm, VmError,
+    Access, Context, Fault, Host, NativeCall, Observer, Owner, PackageId, Ref, Slot, Value, Vm,
+    VmError,
 };
 use applet_model::aid;
 use applet_model::trace::Boundary;
@@ -28,6 +30,8 @@ pub(crate) struct World {
     pub channels: Channels,
     pub domain: Domain,
     pub toolkit: Toolkit,
+    pub files: FileSystems,
+    pub views: Views,
     pub euicc: Euicc,
     pub port: Port,
     pub trace: VecDeque<Boundary>,
@@ -43,6 +47,15 @@ pub(crate) struct World {
     pub installing: Option<Aid>,
     /// The package of the IPAe applet, whose commits are recorded.
     pub recorded_package: Option<PackageId>,
+}
+
+/// Who has a file current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A logical channel.
+    Channel(u8),
+    /// A FileView, by its tag.
+    View(u32),
 }
 
 /// True for the instance whose boundary is recorded.
@@ -62,14 +75,32 @@ impl World {
         self.trace.push_back(step);
     }
 
-    /// `uicc.system`, `uicc.access`.
+    /// Refuses a file that isn't shareable and is current somewhere else (ETSI TS 102 221 8.4.3).
+    pub fn shareable(&self, vm: &Vm, position: Position, place: Place) -> Result<(), FileError> {
+        let Some(file) = position.file else {
+            return Ok(());
+        };
+        if self.files.tree().get(file)?.shareable {
+            return Ok(());
+        }
+        let channels = self.channels.iter();
+        let at_channel = channels
+            .filter(|(_, channel)| channel.position.file == Some(file))
+            .map(|(number, _)| Place::Channel(number));
+        let views = self.views.at(vm, &self.files, file);
+        let mut elsewhere = at_channel.chain(views.into_iter().map(Place::View));
+        match elsewhere.any(|other| other != place) {
+            true => Err(FileError::NotShareable),
+            false => Ok(()),
+        }
+    }
+
+    /// `uicc.system`.
     fn uicc(&mut self, vm: &mut Vm, call: &NativeCall) -> Result<Option<Value>, Fault> {
         match (call.class, call.method) {
             ("uicc/system/UICCPlatform", "getTheVolatileByteArray") => {
                 Ok(Some(Value::Ref(toolkit::volatile_bytes(self, vm))))
             }
-            // Files over the API aren't offered: `UICCException.INTERNAL_ERROR` says so to the applet.
-            ("uicc/access/UICCSystem", _) => Err(Throw::new("uicc/access/UICCException", 5).into()),
             _ => Err(VmError::NotSupported(call.name()).into()),
         }
     }
@@ -140,7 +171,8 @@ impl Host for World {
     fn native(&mut self, vm: &mut Vm, call: &NativeCall) -> Result<Option<Value>, Fault> {
         match call.package {
             "uicc/toolkit" => toolkit::native(self, vm, call),
-            "uicc/system" | "uicc/access" => self.uicc(vm, call),
+            "uicc/system" => self.uicc(vm, call),
+            "uicc/access" | "uicc/access/fileadministration" => fileview::native(self, vm, call),
             "org/globalplatform" => self.global_platform(vm, call),
             "ipae/es10" => self.es10(vm, call),
             _ => Err(VmError::NotSupported(call.name()).into()),

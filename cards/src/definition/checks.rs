@@ -60,6 +60,17 @@ pub const CHECKS: &[Check] = &[
         },
     },
     Check {
+        name: "files",
+        asks: "the files can be made: paths, sizes, records, access rules",
+        run: |d| {
+            crate::fs::FileSystems::new(d.file_system.as_ref())
+                .err()
+                .map(|error| error.to_string())
+                .into_iter()
+                .collect()
+        },
+    },
+    Check {
         name: "names",
         asks: "EUM and product are not empty",
         run: |d| {

@@ -58,6 +58,10 @@ fn each_check_catches_its_fault() {
     let faults: &[(&str, Break)] = &[
         ("format", |d| d.format = 2),
         ("names", |d| d.product = " ".into()),
+        ("files", |d| {
+            let text = "[[files]]\npath = \"3F00/7F99/6F01\"\ntype = \"transparent\"";
+            d.file_system = Some(toml::from_str(text).unwrap());
+        }),
         ("atr", |d| d.atr = Hex(vec![0x3C, 0x3C])),
         ("atr-check-byte", |d| d.atr.0[3] ^= 1),
         ("aids", |d| d.isd.aid.0.truncate(4)),

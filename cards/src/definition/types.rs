@@ -38,6 +38,9 @@ pub struct Definition {
     /// What work costs its time; without it, no time is predicted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// Files that the card has beside those of the lab's profiles, in every profile and without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_system: Option<crate::fs::FilesDescription>,
 }
 
 /// Where cards of a definition go.

@@ -1,27 +1,142 @@
-//! The UICC's file system, as far as a terminal or a technician needs it to see which profile is
-//! active: MF with EF.ICCID, EF.DIR and EF.PL, ADF.USIM with EF.IMSI and what a terminal reads at
-//! start (ETSI TS 102 221 13, 3GPP TS 31.102 4.2). Files are computed from the visible profile at
-//! every access; nothing is stored here. Writing isn't supported.
+//! The UICC's file system (ETSI TS 102 221 8 and 11.1, ETSI TS 102 222): a tree of files for each profile, and one
+//! for the card without any.
 //!
-//! Named choice: with no profile enabled there is no ADF.USIM and no EF.ICCID.
+//! [`tree`] holds files and finds them, [`security`] their access rules, [`pins`] PINs and keys, [`ops`] what can be
+//! done to a file, [`commands`] the same as APDUs, [`describe`] file systems as data. A new profile's tree is
+//! the lab's default one (`cards/files/default.toml`) with the profile's ICCID, IMSI and name in it, and what the
+//! card's definition adds; files of profile packages are not read.
+//!
+//! Named choices: with no profile enabled there is no ADF.USIM and no EF.ICCID. The operating channels and
+//! FileViews of a profile that is left are at the MF of the new one, or at its ADF of the same AID.
+//!
+//! Not there: BER-TLV files (answered 6981 at CREATE FILE), the universal PIN in place of another, GSM's class A0.
 
+pub mod commands;
+pub mod describe;
 mod fcp;
+pub mod ops;
+pub mod pins;
+pub mod security;
+#[cfg(test)]
+mod tests;
+pub mod tree;
 
-use applet_model::apdu::{Command, Response};
+pub use describe::{DescribeError, FilesDescription};
+pub use tree::{FileId, Position, Reach, Tree};
+
+use crate::power::PowerCut;
 use applet_model::status::Sw;
 use applet_model::tlv;
-use fcp::Structure;
+use describe::FileDescription;
+use pins::{Pin, Pins};
+use security::Security;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use tree::{CURRENT_ADF, Kind};
 
 /// The master file.
 pub const MF: u16 = 0x3F00;
-/// "The current ADF" (ETSI TS 102 221 8.4.1).
-const CURRENT_ADF: u16 = 0x7FFF;
 /// AID of the USIM (ETSI TS 101 220 annex E, 3GPP), with the lab's application provider field.
 pub const USIM: &[u8] = &[
     0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02, 0xFF, 0xFF, 0xFF, 0xFF, 0x89, 0x49, 0x50, 0x41, 0x65,
 ];
-const DIR_RECORD: u8 = 32;
+/// EF.DIR, EF.ICCID (ETSI TS 102 221 13).
+const DIR: u16 = 0x2F00;
+const ICCID: u16 = 0x2FE2;
+/// EF.IMSI, EF.SPN (3GPP TS 31.102 4.2).
+const IMSI: u16 = 0x6F07;
+const SPN: u16 = 0x6F46;
+
+/// The lab's files, of every profile and of the card without one.
+const DEFAULT: &str = include_str!("../../files/default.toml");
+
+/// Why an operation on files is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum FileError {
+    #[error("no elementary file is selected")]
+    NoEf,
+    #[error("the command doesn't fit the file's structure")]
+    Structure,
+    #[error("the security status isn't satisfied")]
+    Security,
+    #[error("the file is deactivated, or the PIN disabled")]
+    Invalidated,
+    #[error("the file is terminated")]
+    Terminated,
+    #[error("file not found")]
+    NotFound,
+    #[error("record not found")]
+    RecordNotFound,
+    #[error("outside the file")]
+    OutOfFile,
+    #[error("outside the record")]
+    OutOfRecord,
+    #[error("no such mode")]
+    Mode,
+    #[error("the largest value is reached")]
+    MaxReached,
+    #[error("no room")]
+    Memory,
+    #[error("the file exists")]
+    Exists,
+    #[error("the DF name exists")]
+    NameExists,
+    #[error("parameters that make no sense")]
+    Parameters,
+    #[error("conditions of use not satisfied")]
+    Conditions,
+    #[error("not allowed")]
+    NotAllowed,
+    #[error("no such PIN")]
+    Reference,
+    #[error("blocked")]
+    Blocked,
+    #[error("not supported")]
+    Function,
+    #[error("wrong length")]
+    Length,
+    #[error("wrong Le, {0} bytes are there")]
+    Le(usize),
+    #[error("the file isn't shareable, and current elsewhere")]
+    NotShareable,
+    #[error(transparent)]
+    Power(#[from] PowerCut),
+}
+
+impl FileError {
+    /// The status word (ETSI TS 102 221 10.2.1); `Err` if there is no power to send one.
+    ///
+    /// # Errors
+    /// [`PowerCut`].
+    pub fn status(self) -> Result<Sw, PowerCut> {
+        Ok(match self {
+            FileError::NoEf | FileError::NotAllowed => Sw::COMMAND_NOT_ALLOWED,
+            FileError::Structure => Sw::INCOMPATIBLE_WITH_FILE,
+            FileError::Security => Sw::SECURITY_NOT_SATISFIED,
+            FileError::Invalidated => Sw::REFERENCED_DATA_INVALIDATED,
+            FileError::Terminated | FileError::Conditions | FileError::NotShareable => {
+                Sw::CONDITIONS_NOT_SATISFIED
+            }
+            FileError::NotFound => Sw::NOT_FOUND,
+            FileError::RecordNotFound => Sw::RECORD_NOT_FOUND,
+            FileError::OutOfFile => Sw::WRONG_P1_P2,
+            FileError::OutOfRecord | FileError::Length => Sw::WRONG_LENGTH,
+            FileError::Mode => Sw::INCORRECT_P1_P2,
+            FileError::MaxReached => Sw::INCREASE_MAXIMUM,
+            FileError::Memory => Sw::NOT_ENOUGH_MEMORY,
+            FileError::Exists => Sw::FILE_EXISTS,
+            FileError::NameExists => Sw::DF_NAME_EXISTS,
+            FileError::Parameters => Sw::WRONG_DATA,
+            FileError::Reference => Sw::REFERENCED_DATA_NOT_FOUND,
+            FileError::Blocked => Sw::AUTHENTICATION_BLOCKED,
+            FileError::Function => Sw::FUNCTION_NOT_SUPPORTED,
+            FileError::Le(length) => Sw::wrong_le(length),
+            FileError::Power(cut) => return Err(cut),
+        })
+    }
+}
 
 /// What the file system shows of the profile that the terminal sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,290 +149,234 @@ pub struct Subscription {
     pub name: String,
 }
 
-/// Where a logical channel stands: current directory and elementary file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Position {
-    in_usim: bool,
-    file: Option<u16>,
+/// Where a file is: the AID of its ADF, and file identifiers from 3F00 on (7FFF for the ADF).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FilePath {
+    /// The ADF that it is in.
+    pub adf: Option<Vec<u8>>,
+    /// File identifiers, the MF's first.
+    pub fids: Vec<u16>,
 }
 
-impl Position {
-    /// The USIM's directory.
-    pub const USIM: Position = Position {
-        in_usim: true,
-        file: None,
-    };
+/// A profile's files and PINs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Files.
+    pub tree: Tree,
+    /// PINs and keys.
+    pub pins: Vec<Pin>,
+}
 
-    /// True in ADF.USIM.
-    pub fn in_usim(&self) -> bool {
-        self.in_usim
+/// The file systems of a card.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FileSystems {
+    /// What the card's definition adds to every tree.
+    added: FilesDescription,
+    /// By the profile's ICCID in hexadecimal digits; empty for the card without a profile.
+    volumes: BTreeMap<String, Volume>,
+    /// The volume that is seen.
+    seen: String,
+    /// The volume that is seen while there is none yet: the MF alone.
+    blank: Volume,
+    /// Key references that were verified in this session.
+    verified: Vec<u8>,
+}
+
+impl Default for FileSystems {
+    fn default() -> Self {
+        FileSystems {
+            added: FilesDescription::default(),
+            volumes: BTreeMap::new(),
+            seen: String::new(),
+            blank: Volume {
+                tree: Tree::new(Security::None),
+                pins: Vec::new(),
+            },
+            verified: Vec::new(),
+        }
     }
 }
 
-struct File {
-    fid: u16,
-    sfi: Option<u8>,
-    structure: Structure,
-    content: Vec<u8>,
-}
-
-/// The file system over the visible profile; `None` when no profile is enabled.
-#[derive(Debug, Clone, Copy)]
-pub struct Files<'a>(pub Option<&'a Subscription>);
-
-impl Files<'_> {
-    fn list(&self, in_usim: bool) -> Vec<File> {
-        let transparent = |fid, sfi, content: Vec<u8>| File {
-            fid,
-            sfi: Some(sfi),
-            structure: Structure::Transparent,
-            content,
-        };
-        match (in_usim, self.0) {
-            (false, profile) => {
-                let mut files = vec![
-                    File {
-                        fid: 0x2F00,
-                        sfi: Some(0x1E),
-                        structure: Structure::LinearFixed(DIR_RECORD),
-                        content: self.directory_record(),
-                    },
-                    transparent(0x2F05, 0x05, vec![0xFF, 0xFF]),
-                ];
-                if let Some(profile) = profile {
-                    files.push(transparent(0x2FE2, 0x02, profile.iccid.clone()));
-                }
-                files
-            }
-            (true, None) => Vec::new(),
-            (true, Some(profile)) => {
-                let mut name = vec![0x00];
-                name.extend(profile.name.bytes().filter(u8::is_ascii).take(16));
-                name.resize(17, 0xFF);
-                vec![
-                    transparent(0x6F07, 0x07, imsi_file(&profile.imsi)),
-                    // EF.UST: no service that would need another file.
-                    transparent(0x6F38, 0x04, vec![0, 0, 0, 0]),
-                    transparent(0x6F78, 0x06, vec![0, 1]),
-                    // EF.AD: normal operation, MNC of two digits.
-                    transparent(0x6FAD, 0x03, vec![0, 0, 0, 2]),
-                    File {
-                        sfi: None,
-                        ..transparent(0x6F46, 0, name)
-                    },
-                ]
-            }
-        }
-    }
-
-    /// EF.DIR's record (ETSI TS 102 221 13.1), empty (FF) without a profile.
-    fn directory_record(&self) -> Vec<u8> {
-        let mut record = match self.0 {
-            None => Vec::new(),
-            Some(_) => {
-                tlv::write_constructed(0x61, &[tlv::write(0x4F, USIM), tlv::write(0x50, b"USIM")])
-            }
-        };
-        record.resize(usize::from(DIR_RECORD), 0xFF);
-        record
-    }
-
-    fn file(&self, in_usim: bool, fid: u16) -> Option<File> {
-        self.list(in_usim).into_iter().find(|file| file.fid == fid)
-    }
-
-    /// FCP of what `position` names; `None` if it went with its profile.
-    pub fn control_parameters(&self, position: Position) -> Option<Vec<u8>> {
-        match position.file {
-            Some(fid) => {
-                let file = self.file(position.in_usim, fid)?;
-                Some(fcp::elementary(
-                    file.fid,
-                    file.sfi,
-                    file.structure,
-                    file.content.len(),
-                ))
-            }
-            None => self.directory(position),
-        }
-    }
-
-    /// FCP of the current directory (what STATUS answers).
-    pub fn directory(&self, position: Position) -> Option<Vec<u8>> {
-        match position.in_usim {
-            false => Some(fcp::directory(MF, None)),
-            true => self.0.map(|_| fcp::directory(CURRENT_ADF, Some(USIM))),
-        }
-    }
-
-    /// Finds what a SELECT by file identifier (P1 00), child (01, 02), parent (03) or path (08 from the
-    /// MF, 09 from the current directory) names (ETSI TS 102 221 11.1.1).
+impl FileSystems {
+    /// File systems with what a definition adds to each.
     ///
     /// # Errors
-    /// The status word: 6A82, 6A86, 6700.
-    pub fn find(&self, from: Position, p1: u8, data: &[u8]) -> Result<Position, Sw> {
-        let here = Position { file: None, ..from };
-        match p1 {
-            0x00..=0x02 => match data {
-                [] if p1 == 0 => Ok(Position::default()),
-                [hi, lo] => self.step(here, u16::from_be_bytes([*hi, *lo]), p1 == 0),
-                _ => Err(Sw::WRONG_LENGTH),
-            },
-            0x03 if data.is_empty() => Ok(Position::default()),
-            0x08 | 0x09 => {
-                if data.is_empty() || !data.len().is_multiple_of(2) {
-                    return Err(Sw::WRONG_LENGTH);
-                }
-                let mut position = if p1 == 0x08 {
-                    Position::default()
-                } else {
-                    here
-                };
-                let mut current = from.in_usim;
-                for pair in data.chunks_exact(2) {
-                    let fid = u16::from_be_bytes([pair[0], pair[1]]);
-                    if position.file.is_some() {
-                        return Err(Sw::NOT_FOUND);
-                    }
-                    // From the MF, 7FFF is the ADF in which the channel stands.
-                    position = match fid {
-                        CURRENT_ADF if p1 == 0x08 && current => Position::USIM,
-                        _ => self.step(position, fid, false)?,
-                    };
-                    current = current || position.in_usim;
-                }
-                Ok(position)
-            }
-            _ => Err(Sw::INCORRECT_P1_P2),
-        }
-    }
-
-    fn step(&self, here: Position, fid: u16, anywhere: bool) -> Result<Position, Sw> {
-        match fid {
-            MF => Ok(Position::default()),
-            CURRENT_ADF if here.in_usim => Ok(Position::USIM),
-            _ if self.file(here.in_usim, fid).is_some() => Ok(Position {
-                file: Some(fid),
-                ..here
-            }),
-            // A file under the MF is found from an ADF by terminals that trust in SELECT by FID.
-            _ if anywhere && here.in_usim && self.file(false, fid).is_some() => Ok(Position {
-                in_usim: false,
-                file: Some(fid),
-            }),
-            _ => Err(Sw::NOT_FOUND),
-        }
-    }
-
-    /// SELECT of a file: moves `position` and answers by P2 (04 FCP, 0C nothing, 00 FCP too, since a
-    /// file has no other control information).
-    pub fn select(&self, position: &mut Position, command: &Command) -> Response {
-        match self.find(*position, command.p1, &command.data) {
-            Err(sw) => Response::status(sw),
-            Ok(found) => {
-                *position = found;
-                self.selected(found, command.p2)
-            }
-        }
-    }
-
-    /// The answer to a successful SELECT with this P2.
-    pub fn selected(&self, position: Position, p2: u8) -> Response {
-        match p2 & 0x0C {
-            0x0C => Response::status(Sw::OK),
-            _ => match self.control_parameters(position) {
-                Some(fcp) => Response::ok(fcp),
-                None => Response::status(Sw::NOT_FOUND),
-            },
-        }
-    }
-
-    /// STATUS (ETSI TS 102 221 11.1.2): P2 00 the directory's FCP, 01 its DF name, 0C nothing.
-    pub fn status(&self, position: Position, command: &Command) -> Response {
-        match (command.p1, command.p2) {
-            (0..=2, 0x0C) => Response::status(Sw::OK),
-            (0..=2, 0x00) => match self.directory(position) {
-                Some(fcp) => Response::ok(fcp),
-                None => Response::status(Sw::CONDITIONS_NOT_SATISFIED),
-            },
-            (0..=2, 0x01) => match position.in_usim {
-                true => Response::ok(tlv::write(0x84, USIM)),
-                false => Response::ok(tlv::write(0x84, &MF.to_be_bytes())),
-            },
-            _ => Response::status(Sw::INCORRECT_P1_P2),
-        }
-    }
-
-    /// READ BINARY (11.1.3): by offset in the current file, or by short file identifier.
-    pub fn read_binary(&self, position: &mut Position, command: &Command) -> Response {
-        let (file, offset) = if command.p1 & 0x80 != 0 {
-            let sfi = command.p1 & 0x1F;
-            let mut files = self.list(position.in_usim).into_iter();
-            match files.find(|file| file.sfi == Some(sfi)) {
-                None => return Response::status(Sw::NOT_FOUND),
-                Some(file) => {
-                    position.file = Some(file.fid);
-                    (file, usize::from(command.p2))
-                }
-            }
-        } else {
-            let offset = usize::from(u16::from_be_bytes([command.p1, command.p2]));
-            match position
-                .file
-                .and_then(|fid| self.file(position.in_usim, fid))
-            {
-                None => return Response::status(Sw::COMMAND_NOT_ALLOWED),
-                Some(file) => (file, offset),
-            }
+    /// [`DescribeError`] if that can't be followed.
+    pub fn new(added: Option<&FilesDescription>) -> Result<FileSystems, DescribeError> {
+        let files = FileSystems {
+            added: added.cloned().unwrap_or_default(),
+            ..FileSystems::default()
         };
-        if file.structure != Structure::Transparent {
-            return Response::status(Sw(0x6981));
-        }
-        let Some(rest) = file.content.get(offset..).filter(|rest| !rest.is_empty()) else {
-            return Response::status(Sw::WRONG_P1_P2);
-        };
-        match command.le {
-            None => Response::status(Sw::wrong_le(rest.len())),
-            Some(256) => Response::ok(rest),
-            Some(le) => match rest.get(..le as usize) {
-                Some(bytes) => Response::ok(bytes),
-                None => Response::status(Sw::wrong_le(rest.len())),
-            },
-        }
+        files.make(None)?;
+        Ok(files)
     }
 
-    /// READ RECORD (11.1.5) in absolute mode (P2 04), the current file or one by its short identifier.
-    pub fn read_record(&self, position: &mut Position, command: &Command) -> Response {
-        if command.p2 & 0x07 != 0x04 {
-            return Response::status(Sw::INCORRECT_P1_P2);
+    fn make(&self, subscription: Option<&Subscription>) -> Result<Volume, DescribeError> {
+        let mut tree = Tree::new(Security::None);
+        let mut pins = Vec::new();
+        for described in [&defaults(subscription)?, &self.added] {
+            described.apply(&mut tree, &mut pins)?;
         }
-        let file = match command.p2 >> 3 {
-            0 => position
-                .file
-                .and_then(|fid| self.file(position.in_usim, fid)),
-            sfi => self
-                .list(position.in_usim)
-                .into_iter()
-                .find(|file| file.sfi == Some(sfi)),
+        if let Some(subscription) = subscription {
+            subscription.write(&mut tree);
+        }
+        Ok(Volume { tree, pins })
+    }
+
+    /// Shows the files of a profile, which are made when it is seen first; PINs have to be verified anew. Files of profiles
+    /// that `known` doesn't have any more go. True if other files are seen now than before.
+    pub fn show(
+        &mut self,
+        subscription: Option<&Subscription>,
+        known: &dyn Fn(&str) -> bool,
+    ) -> bool {
+        self.volumes
+            .retain(|name, _| name.is_empty() || known(name));
+        let name = subscription.map_or_else(String::new, |subscription| {
+            hex::encode_upper(&subscription.iccid)
+        });
+        // What `new` has tried can't fail here.
+        if !self.volumes.contains_key(&name)
+            && let Ok(volume) = self.make(subscription)
+        {
+            self.volumes.insert(name.clone(), volume);
+        }
+        self.verified.clear();
+        core::mem::replace(&mut self.seen, name) != self.seen
+    }
+
+    /// The power is gone: nothing is verified any more.
+    pub fn reset(&mut self) {
+        self.verified.clear();
+    }
+
+    fn volume(&self) -> &Volume {
+        self.volumes.get(&self.seen).unwrap_or(&self.blank)
+    }
+
+    /// The files that are seen.
+    pub fn tree(&self) -> &Tree {
+        &self.volume().tree
+    }
+
+    /// The same, to be changed.
+    pub fn tree_mut(&mut self) -> &mut Tree {
+        self.parts().0
+    }
+
+    fn parts(&mut self) -> (&mut Tree, Pins<'_>) {
+        let volume = self.volumes.get_mut(&self.seen).unwrap_or(&mut self.blank);
+        let pins = Pins {
+            list: &mut volume.pins,
+            verified: &mut self.verified,
         };
-        let Some(file) = file else {
-            return Response::status(match command.p2 >> 3 {
-                0 => Sw::COMMAND_NOT_ALLOWED,
-                _ => Sw::NOT_FOUND,
+        (&mut volume.tree, pins)
+    }
+
+    /// Key references that the terminal has satisfied.
+    fn satisfied(&self) -> Vec<u8> {
+        Pins::satisfied(&self.volume().pins, &self.verified)
+    }
+
+    /// FCP template of a file, with the PINs as they are.
+    ///
+    /// # Errors
+    /// [`FileError::NotFound`].
+    pub fn control_parameters(&self, file: FileId) -> Result<Vec<u8>, FileError> {
+        let volume = self.volume();
+        let enabled = |reference: u8| {
+            volume
+                .pins
+                .iter()
+                .any(|pin| pin.reference == reference && pin.enabled)
+        };
+        volume.tree.control_parameters(file, &enabled)
+    }
+
+    /// Where a file is.
+    pub fn path(&self, file: FileId) -> Option<FilePath> {
+        let (adf, fids) = self.tree().path(file)?;
+        Some(FilePath {
+            adf: adf.map(<[u8]>::to_vec),
+            fids,
+        })
+    }
+
+    /// The file at a path, in the form that it has; `None` if there is none.
+    pub fn resolve(&self, adf: Option<&[u8]>, fids: &[u16]) -> Option<FilePath> {
+        let tree = self.tree();
+        let mut at = None;
+        for fid in fids {
+            at = Some(match (at, *fid) {
+                (None, MF) => FileId::MF,
+                (Some(FileId::MF), CURRENT_ADF) => tree.adf(adf?)?,
+                (Some(parent), fid) => tree.child(parent, fid)?,
+                (None, _) => return None,
             });
-        };
-        position.file = Some(file.fid);
-        let Structure::LinearFixed(length) = file.structure else {
-            return Response::status(Sw(0x6981));
-        };
-        let number = usize::from(command.p1);
-        let mut records = file.content.chunks_exact(usize::from(length).max(1));
-        match number.checked_sub(1).and_then(|n| records.nth(n)) {
-            None => Response::status(Sw::RECORD_NOT_FOUND),
-            Some(record) => match command.le {
-                Some(le) if le == u32::from(length) || le == 256 => Response::ok(record),
-                _ => Response::status(Sw::wrong_le(usize::from(length))),
-            },
+        }
+        self.path(at?)
+    }
+
+    /// The position in these files that answers to one in the files seen before: at the ADF of the same AID, or at
+    /// the MF.
+    pub fn moved(&self, adf: Option<&[u8]>) -> Position {
+        match adf.and_then(|aid| self.tree().adf(aid)) {
+            Some(adf) => Position::adf(adf),
+            None => Position::default(),
+        }
+    }
+}
+
+/// The default files: those of the MF alone if there is no profile.
+fn defaults(subscription: Option<&Subscription>) -> Result<FilesDescription, DescribeError> {
+    static PARSED: OnceLock<Result<FilesDescription, DescribeError>> = OnceLock::new();
+    let all = PARSED
+        .get_or_init(|| {
+            toml::from_str(DEFAULT).map_err(|error| DescribeError {
+                path: "default.toml".to_owned(),
+                problem: error.to_string(),
+            })
+        })
+        .as_ref()
+        .map_err(Clone::clone)?;
+    if subscription.is_some() {
+        return Ok(all.clone());
+    }
+    let of_card = |file: &&FileDescription| {
+        file.path.starts_with("3F00") && !file.path.ends_with("2FE2") && !file.path.contains("7F10")
+    };
+    Ok(FilesDescription {
+        files: all.files.iter().filter(of_card).cloned().collect(),
+        pins: all.pins.clone(),
+    })
+}
+
+impl Subscription {
+    /// Writes what is the profile's own into its files.
+    fn write(&self, tree: &mut Tree) {
+        let record =
+            tlv::write_constructed(0x61, &[tlv::write(0x4F, USIM), tlv::write(0x50, b"USIM")]);
+        put(tree, FileId::MF, DIR, &record);
+        put(tree, FileId::MF, ICCID, &self.iccid);
+        if let Some(usim) = tree.adf(USIM) {
+            let mut name = vec![0x00];
+            name.extend(self.name.bytes().filter(u8::is_ascii).take(16));
+            put(tree, usim, SPN, &name);
+            put(tree, usim, IMSI, &imsi_file(&self.imsi));
+        }
+    }
+}
+
+/// Writes the beginning of a file's contents as a factory does.
+fn put(tree: &mut Tree, directory: FileId, fid: u16, content: &[u8]) {
+    let Some(file) = tree.child(directory, fid) else {
+        return;
+    };
+    if let Ok(node) = tree.get_mut(file)
+        && let Kind::Elementary(ef) = &mut node.kind
+    {
+        for (slot, byte) in ef.data.iter_mut().zip(content) {
+            *slot = *byte;
         }
     }
 }
@@ -339,107 +398,4 @@ fn imsi_file(imsi: &str) -> Vec<u8> {
     file.extend(nibbles.chunks_exact(2).map(|pair| pair[1] << 4 | pair[0]));
     file.resize(9, 0xFF);
     file
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn subscription() -> Subscription {
-        Subscription {
-            iccid: hex::decode("984400000000000010F5").unwrap(),
-            imsi: "001010123456789".into(),
-            name: "Lab".into(),
-        }
-    }
-
-    fn command(text: &str) -> Command {
-        Command::parse(&hex::decode(text).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn the_iccid_is_read_by_identifier_and_by_short_identifier() {
-        let subscription = subscription();
-        let files = Files(Some(&subscription));
-        let mut at = Position::default();
-        assert!(files.select(&mut at, &command("00A40004022FE2")).sw.is_ok());
-        assert_eq!(
-            files.read_binary(&mut at, &command("00B000000A")).data,
-            subscription.iccid
-        );
-        assert_eq!(
-            files.read_binary(&mut at, &command("00B0000000")).data,
-            subscription.iccid
-        );
-        assert_eq!(
-            files.read_binary(&mut at, &command("00B0000A01")).sw,
-            Sw::WRONG_P1_P2
-        );
-        assert_eq!(
-            files.read_binary(&mut at, &command("00B000050A")).sw,
-            Sw(0x6C05)
-        );
-        assert_eq!(
-            files.read_binary(&mut at, &command("00B082000A")).data,
-            subscription.iccid
-        );
-        let mut at = Position::USIM;
-        assert!(
-            files
-                .select(&mut at, &command("00A4000C026F07"))
-                .data
-                .is_empty()
-        );
-        assert_eq!(
-            hex::encode(files.read_binary(&mut at, &command("00B0000009")).data),
-            "080910101032547698"
-        );
-        assert!(
-            files
-                .select(&mut at, &command("00A40804047FFF6FAD"))
-                .sw
-                .is_ok()
-        );
-        assert!(files.select(&mut at, &command("00A40004023F00")).sw.is_ok());
-        assert_eq!(at, Position::default());
-    }
-
-    #[test]
-    fn the_directory_file_names_the_usim_only_while_a_profile_is_enabled() {
-        let subscription = subscription();
-        let mut at = Position::default();
-        let read = |files: Files, at: &mut Position| {
-            assert!(files.select(at, &command("00A40004022F00")).sw.is_ok());
-            files.read_record(at, &command("00B2010420")).data
-        };
-        assert_eq!(read(Files(Some(&subscription)), &mut at)[4..20], *USIM);
-        assert_eq!(read(Files(None), &mut at), [0xFF; 32]);
-        assert_eq!(
-            Files(None).read_record(&mut at, &command("00B2020420")).sw,
-            Sw::RECORD_NOT_FOUND
-        );
-        assert_eq!(
-            Files(None).select(&mut at, &command("00A40004022FE2")).sw,
-            Sw::NOT_FOUND
-        );
-        assert_eq!(Files(None).control_parameters(Position::USIM), None);
-    }
-
-    #[test]
-    fn control_parameters_are_one_template() {
-        let subscription = subscription();
-        let files = Files(Some(&subscription));
-        for fid in [0x2F00, 0x2F05, 0x2FE2] {
-            let at = Position {
-                in_usim: false,
-                file: Some(fid),
-            };
-            let fcp = files.control_parameters(at).unwrap();
-            let template = tlv::expect(&fcp, 0x62).unwrap();
-            assert_eq!(
-                template.find(0x83).unwrap().unwrap().value,
-                fid.to_be_bytes()
-            );
-        }
-    }
 }

@@ -13,7 +13,7 @@ mod registry;
 
 pub(crate) use framework::{poll_interval, set_up_event_list};
 pub(crate) use handler::{Handler, tag, without_number};
-pub(crate) use natives::{VOLATILE_BYTES, caller, native, volatile_bytes};
+pub(crate) use natives::{VOLATILE_BYTES, caller, native, view_bytes, volatile_bytes};
 pub(crate) use registry::Entry;
 
 use crate::gp::registry::Aid;

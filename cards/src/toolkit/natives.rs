@@ -119,6 +119,17 @@ fn contents(world: &mut World, tag: u32) -> Result<&mut Handler, Reason> {
     }
 }
 
+/// The contents of a handler object that an applet hands over.
+pub(crate) fn view_bytes(world: &mut World, vm: &Vm, handler: Ref) -> Result<Vec<u8>, Fault> {
+    if handler.is_null() {
+        return Err(Throw::null_pointer().into());
+    }
+    match vm.native_tag(handler) {
+        Some(tag @ PROACTIVE..=ENVELOPE_RESPONSE) => Ok(contents(world, tag)?.bytes().to_vec()),
+        _ => Err(Reason::HandlerNotAvailable.into()),
+    }
+}
+
 fn registry_entry(world: &mut World, vm: &mut Vm, call: &NativeCall) -> Answer {
     let aid = caller(world, vm, call)?;
     let Some(entry) = world.toolkit.entry(&aid) else {

@@ -1,6 +1,6 @@
 //! Arrays as natives and the card reach them.
 
-use super::error::{Fault, Throw, VmError};
+use super::error::{Fault, Throw, VmError, system};
 use super::heap::{Kind, Object, Storage};
 use super::host::Host;
 use super::tx::Undo;
@@ -178,6 +178,61 @@ impl Vm {
             .ok_or_else(Throw::bounds)?;
         slot.copy_from_slice(data);
         Ok(())
+    }
+
+    /// The same for an array of shorts.
+    ///
+    /// # Errors
+    /// As [`Vm::write`].
+    pub fn write_shorts(
+        &mut self,
+        host: &mut dyn Host,
+        caller: Owner,
+        array: Ref,
+        offset: i16,
+        values: &[i16],
+    ) -> Result<(), Fault> {
+        let length = i16::try_from(values.len()).map_err(|_| Throw::bounds())?;
+        let old = self.read_shorts(caller, array, offset, length)?.to_vec();
+        let object = self.s.heap.get(array)?;
+        let (context, persistent) = (object.owner.context, object.storage == Storage::Persistent);
+        if !persistent && values.is_empty() {
+            return Ok(());
+        }
+        for (i, (value, old)) in values.iter().zip(old).enumerate() {
+            let at = usize::try_from(offset).unwrap_or(0) + i;
+            if persistent {
+                let at = u16::try_from(at).map_err(|_| Throw::bounds())?;
+                self.before_write(host, context, Undo::Short { array, at, old })?;
+            }
+            if let Kind::Shorts(data) = &mut self.s.heap.get_mut(array)?.kind
+                && let Some(slot) = data.get_mut(at)
+            {
+                *slot = *value;
+            }
+        }
+        Ok(())
+    }
+
+    /// A byte array for an applet, made by the card on its behalf: cleared when its storage says.
+    ///
+    /// # Errors
+    /// SystemException.ILLEGAL_TRANSIENT, NO_TRANSIENT_SPACE, NO_RESOURCE; [`Fault::PowerCut`].
+    pub fn new_bytes(
+        &mut self,
+        host: &mut dyn Host,
+        owner: Owner,
+        storage: Storage,
+        length: usize,
+    ) -> Result<Ref, Fault> {
+        if storage == Storage::Deselect && !self.has_deselect_memory(owner) {
+            return Err(Throw::system(system::ILLEGAL_TRANSIENT).into());
+        }
+        let kind = Kind::Bytes {
+            boolean: false,
+            data: vec![0; length].into(),
+        };
+        self.allocate(host, owner, storage, kind)
     }
 
     /// Length of any array, or an error if it isn't one.

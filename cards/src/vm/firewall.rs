@@ -33,12 +33,26 @@ impl Vm {
         Ok(object)
     }
 
-    fn while_selected(&self, object: &Object) -> Result<(), Fault> {
-        let Context::Package(package) = object.owner.context else {
-            return Ok(());
+    /// CLEAR_ON_DESELECT memory is there while the package is selected (6.2.8), or being installed.
+    pub(crate) fn has_deselect_memory(&self, owner: Owner) -> bool {
+        let Context::Package(package) = owner.context else {
+            return false;
         };
         let installing = self.s.installing.as_ref();
-        if installing.is_none_or(|i| i.package != package) && !self.is_selected(package) {
+        installing.is_some_and(|i| i.package == package) || self.is_selected(package)
+    }
+
+    /// Fails as the use of the object by this caller would.
+    ///
+    /// # Errors
+    /// NullPointerException, SecurityException.
+    pub fn readable(&self, caller: Owner, r: Ref) -> Result<(), Fault> {
+        self.accessible(caller, r).map(|_| ())
+    }
+
+    fn while_selected(&self, object: &Object) -> Result<(), Fault> {
+        let of_package = matches!(object.owner.context, Context::Package(_));
+        if of_package && !self.has_deselect_memory(object.owner) {
             return Err(Throw::security().into());
         }
         Ok(())

@@ -154,6 +154,18 @@ impl Vm {
         self.s.deletion_requested
     }
 
+    /// What applets' objects, static fields and the given threads refer to.
+    pub(crate) fn held(&self, suspended: &[&Thread]) -> BTreeSet<Ref> {
+        let objects = self.s.heap.iter().map(|(_, object)| object);
+        let applets = objects.filter(|object| object.storage != Storage::Runtime);
+        let mut held: BTreeSet<Ref> = applets
+            .flat_map(|object| object.kind.references())
+            .collect();
+        held.extend(self.s.packages.values().flat_map(|p| &p.static_refs));
+        held.extend(suspended.iter().flat_map(|t| t.references()));
+        held
+    }
+
     /// Removes all objects that nothing refers to any more. `suspended` are the threads that the card
     /// keeps, `roots` the objects that it keeps itself (toolkit registrations, shared objects).
     /// Gives the number of objects removed; one persistent write if there are any.

@@ -1,6 +1,7 @@
 //! The card as its users meet it: APDUs in, APDUs out.
 
 mod domain;
+mod files;
 mod interface;
 mod toolkit;
 
@@ -21,8 +22,11 @@ fn card() -> VirtualCard {
 }
 
 fn card_of(definition: &str) -> VirtualCard {
+    card_with(Definition::find(definition).unwrap())
+}
+
+fn card_with(definition: Definition) -> VirtualCard {
     let eid = Eid::with_check_digits("890490320000000000000000000001").unwrap();
-    let definition = Definition::find(definition).unwrap();
     let euicc = EuiccConfig::lab(eid).unwrap();
     VirtualCard::new(CardConfig::with_test_keys(definition, 7, euicc).unwrap()).unwrap()
 }

@@ -4,7 +4,7 @@ use super::{Answer, Call, NativeFn, boolean, clipped, reference, short};
 use crate::vm::error::{Fault, Throw, system};
 use crate::vm::exec::array_length;
 use crate::vm::heap::{Access, Kind, Storage};
-use crate::vm::value::{Context, Owner, Ref};
+use crate::vm::value::{Owner, Ref};
 use crate::vm::vm::Vm;
 
 /// Java Card 3.0.4.
@@ -66,15 +66,7 @@ fn make(c: &mut Call<'_>, width: usize, contents: impl FnOnce(usize) -> Kind) ->
     let storage = match c.byte(1)? {
         CLEAR_ON_RESET => Storage::Reset,
         CLEAR_ON_DESELECT => {
-            let Context::Package(package) = c.caller.context else {
-                return Err(illegal(system::ILLEGAL_TRANSIENT));
-            };
-            let installing =
-                c.vm.s
-                    .installing
-                    .as_ref()
-                    .is_some_and(|i| i.package == package);
-            if !installing && !c.vm.is_selected(package) {
+            if !c.vm.has_deselect_memory(c.caller) {
                 return Err(illegal(system::ILLEGAL_TRANSIENT));
             }
             Storage::Deselect
