@@ -74,7 +74,7 @@ pub struct CryptoCost {
     pub cipher_block: u32,
     /// A block of 64 bytes of a message digest.
     pub digest_block: u32,
-    /// A signature with an elliptic curve of 256 bits.
+    /// A signature with an elliptic curve of 256 bits; for which every `Signature` is taken.
     pub ec_sign: u32,
     /// Its verification.
     pub ec_verify: u32,

@@ -37,20 +37,7 @@ fn link(load_file: &[u8], id: PackageId, world: &World<'_>) -> Result<Code> {
         .iter()
         .map(|import| world.import(import))
         .collect::<Result<Vec<_>>>()?;
-    let size = [
-        ComponentTag::Applet,
-        ComponentTag::Import,
-        ComponentTag::ConstantPool,
-        ComponentTag::Class,
-        ComponentTag::Method,
-        ComponentTag::StaticField,
-        ComponentTag::Export,
-    ]
-    .into_iter()
-    .filter_map(|tag| cap.info(tag).ok().flatten())
-    .map(|info| info.len())
-    .sum::<usize>()
-        + usize::from(cap.static_field.image_size);
+    let size = cap::budget::package_bytes(&cap);
     let mut linker = Linker {
         cap: &cap,
         id,

@@ -61,10 +61,13 @@ impl Trace {
         let tracer =
             |limit| Tracer::new(names.clone()).tracing(filter.clone(), breaks.clone(), limit);
         let mut sections: Vec<(Vec<Entry>, Option<Exchange>)> = Vec::new();
+        let mut left_out = 0;
         let instances = if self.with_install {
             let shared = session.trace(tracer(self.limit));
             let instances = self.load.install(&mut session)?;
-            sections.push((shared.with(Tracer::take).0, None));
+            let (entries, more) = shared.with(Tracer::take);
+            left_out += more;
+            sections.push((entries, None));
             instances
         } else {
             installed(&self.load, &mut session)?
@@ -76,7 +79,7 @@ impl Trace {
             sections.push((shared.with(Tracer::take).0, Some(exchange.clone())));
             Ok(())
         })?;
-        let left_out = shared.with(Tracer::take).1;
+        left_out += shared.with(Tracer::take).1;
         let value: Vec<Value> = sections
             .iter()
             .map(|(entries, exchange)| {
