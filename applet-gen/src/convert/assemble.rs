@@ -135,6 +135,14 @@ pub(crate) fn components(
     import_infos: impl Fn(usize) -> PackageInfo,
 ) -> Result<Components, Problem> {
     let used = used_packages(parts);
+    if used.len() > 128 {
+        return Err(Problem::TooMany {
+            what: "packages that a package imports".to_owned(),
+            value: used.len(),
+            limit: 128,
+            clause: "2.2.4.1",
+        });
+    }
     let mut places = Places {
         packages: used
             .iter()
@@ -414,6 +422,17 @@ fn method_component(
     }
     locations.byte2_indices.sort_unstable();
     Ok((component, locations))
+}
+
+/// What a method has more of than its header or its frame can hold (JCVM 2.2.4.4, 6.9.2).
+pub(crate) fn over_limits(world: &World, id: MemberId, method: &Assembled) -> Vec<Problem> {
+    let arguments = argument_cells(world, id);
+    let variables = arguments + method.max_locals;
+    let checks = [
+        cell_count(variables, "cells of parameters and local variables"),
+        cell_count(method.max_stack, "cells of the operand stack"),
+    ];
+    checks.into_iter().filter_map(Result::err).collect()
 }
 
 fn cell_count(value: usize, what: &'static str) -> Result<u8, Problem> {

@@ -179,8 +179,16 @@ fn method(world: &World, file: &ClassFile, method: &Method, errors: &mut Errors)
         .as_ref()
         .and_then(|code| code.lines.first())
         .map(|(_, line)| *line);
+    let accessor = method.access & acc::SYNTHETIC != 0 && method.name.starts_with("access$");
+    let what = match accessor {
+        // javac computes `+=` and `++` on a private field of the other class in an int.
+        true => {
+            "the accessor that a nested class needs for += or ++ on a private field, with a value"
+        }
+        false => "a parameter or result",
+    };
     let types = signature(&method.descriptor, &mut |excluded| {
-        refuse_type(errors, world.int, line, "a parameter or result", excluded);
+        refuse_type(errors, world.int, line, what, excluded);
     });
     for kind in types.parameters.iter().chain([&types.result]) {
         known(world, kind, line, errors);

@@ -46,7 +46,7 @@ use error::Errors;
 use ir::Body;
 use lower::java_name;
 use pool::Pool;
-use world::{MemberId, World};
+use world::{ClassId, MemberId, World};
 
 /// The descriptor of `install(byte[], short, byte)`.
 const INSTALL: &str = "([BSB)V";
@@ -107,14 +107,19 @@ fn convert_files(
     for (id, file) in files.iter().enumerate() {
         check::class(&world, id, file, &mut errors);
     }
-    errors.at("", String::new());
+    let place = |errors: &mut Errors, class: ClassId| check::at_class(errors, &files[class]);
+    errors.at(&format!("package {}", java_name(package)), String::new());
     let has_applets = !input.applets.is_empty();
     let order = tokens::component_order(&world, files.len());
-    let (class_tokens, layouts) =
-        tokens::assign(&mut world, files.len(), &order, has_applets, &mut errors);
-    let image = statics::image(&world, files, &mut errors, |errors, class| {
-        check::at_class(errors, &files[class]);
-    });
+    let (class_tokens, layouts) = tokens::assign(
+        &mut world,
+        files.len(),
+        &order,
+        has_applets,
+        &mut errors,
+        place,
+    );
+    let image = statics::image(&world, files, has_applets, &mut errors, place);
     let mut bodies = bodies(&world, files, &mut errors);
     errors.at("", String::new());
     let applets = applet_methods(input, &world, &mut errors);
@@ -132,6 +137,15 @@ fn convert_files(
         });
         match method::assemble(body, &pool) {
             Ok(assembled) => {
+                let limits = assemble::over_limits(&world, *id, &assembled);
+                if let Some(method) = file.methods.get(id.index)
+                    && !limits.is_empty()
+                {
+                    check::at_method(&mut errors, file, method);
+                    for problem in limits {
+                        errors.push(None, problem);
+                    }
+                }
                 methods.insert(*id, assembled);
             }
             Err(problem) => {
@@ -193,6 +207,15 @@ fn read(input: &ConvertInput<'_>, errors: &mut Errors) -> Vec<ClassFile> {
 
 fn check_aids(input: &ConvertInput<'_>, errors: &mut Errors) {
     errors.at("the package", String::new());
+    if input.applets.len() > 255 {
+        let problem = Problem::TooMany {
+            what: "applets of a package".to_owned(),
+            value: input.applets.len(),
+            limit: 255,
+            clause: "6.5",
+        };
+        errors.push(None, problem);
+    }
     let rid = |aid: &[u8]| aid.get(..5).map(<[u8]>::to_vec);
     let mut seen = BTreeSet::new();
     for (what, aid) in [("the package", &input.package_aid)]

@@ -36,7 +36,7 @@ impl Pool {
             _ => usize::MAX,
         });
         let symbols: Vec<Symbol> = symbols.into_iter().map(|(symbol, _)| symbol).collect();
-        if symbols.len() > 0x1_0000 {
+        if symbols.len() > 0xFFFF {
             return Err(Problem::TooMany {
                 what: "constants of a package".to_owned(),
                 value: symbols.len(),

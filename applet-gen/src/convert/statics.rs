@@ -50,6 +50,7 @@ pub(crate) struct Image {
 pub(crate) fn image(
     world: &World,
     files: &[ClassFile],
+    has_applets: bool,
     errors: &mut Errors,
     mut place: impl FnMut(&mut Errors, ClassId),
 ) -> Image {
@@ -68,6 +69,7 @@ pub(crate) fn image(
             stack: Vec::new(),
             arrays: Vec::new(),
             fields: BTreeMap::new(),
+            has_applets,
         };
         let initialiser = file.methods.iter().find(|method| method.name == "<clinit>");
         if let Some(code) = initialiser.and_then(|method| method.code.as_ref()) {
@@ -166,6 +168,7 @@ struct Initialiser<'a> {
     stack: Vec<Initial>,
     arrays: Vec<Array>,
     fields: BTreeMap<MemberId, Initial>,
+    has_applets: bool,
 }
 
 impl Initialiser<'_> {
@@ -184,7 +187,20 @@ impl Initialiser<'_> {
                 self.stack.push(Initial::Null);
                 continue;
             }
-            if let Err(what) = self.step(instruction) {
+            let stored = self.stack.last().cloned();
+            let step = self.step(instruction);
+            if let (0xB3, Some(Initial::Array(_)), false) =
+                (instruction.opcode, stored, self.has_applets)
+            {
+                let instead = "make it in a method that an applet calls, or put it into the \
+                               applet's package";
+                errors.unsupported(
+                    code.line(instruction.offset),
+                    "a static array with initial values in a package without applets",
+                    ("6.10", instead),
+                );
+            }
+            if let Err(what) = step {
                 errors.unsupported(
                     code.line(instruction.offset),
                     format!("a static initialiser with {what}"),
@@ -222,8 +238,10 @@ impl Initialiser<'_> {
                     _ => return other("an array that is not of boolean, byte or short"),
                 };
                 let length = self.number()?;
-                let length =
-                    u16::try_from(length).map_err(|_| format!("an array of {length} elements"))?;
+                let length = u16::try_from(length)
+                    .ok()
+                    .filter(|length| *length <= 0x7FFF);
+                let length = length.ok_or("an array of more than 32767 elements")?;
                 self.stack.push(Initial::Array(self.arrays.len()));
                 self.arrays.push(Array {
                     kind,

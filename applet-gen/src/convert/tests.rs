@@ -5,5 +5,6 @@ mod differential;
 mod good;
 mod harness;
 mod int;
+mod limits;
 mod packages;
 mod refused;

@@ -53,16 +53,19 @@ pub(crate) fn assign(
     order: &[ClassId],
     has_applets: bool,
     errors: &mut Errors,
+    mut place: impl FnMut(&mut Errors, ClassId),
 ) -> (Vec<Option<u8>>, Vec<Layout>) {
     let class_tokens = class_tokens(world, own, has_applets, errors);
     let mut layouts = vec![Layout::default(); own];
     for class in order.iter().copied() {
+        place(errors, class);
+        interfaces(world, class, errors);
         if world.classes[class].is_interface() {
-            interface_tokens(world, class);
+            interface_tokens(world, class, errors);
         } else {
             add_mirandas(world, class);
             let visible = class_tokens[class].is_some();
-            static_tokens(world, class, visible);
+            static_tokens(world, class, visible, errors);
             let layout = instance_fields(world, class, errors);
             layouts[class] = layout;
             virtual_tokens(world, class, &mut layouts, errors);
@@ -85,17 +88,17 @@ fn class_tokens(
         public.sort_by_key(|id| !(world.classes[*id].is_interface() && world.is_shareable(*id)));
     }
     let mut tokens = vec![None; own];
+    if public.len() > 255 {
+        too_many(
+            errors,
+            "public classes of a package",
+            public.len(),
+            255,
+            "2.2.4.1",
+        );
+    }
     for (token, class) in public.into_iter().enumerate() {
-        match u8::try_from(token) {
-            Ok(token) if token < u8::MAX => tokens[class] = Some(token),
-            _ => too_many(
-                errors,
-                "public classes of a package",
-                token + 1,
-                255,
-                "4.3.7.2",
-            ),
-        }
+        tokens[class] = u8::try_from(token).ok();
     }
     tokens
 }
@@ -112,9 +115,21 @@ fn too_many(errors: &mut Errors, what: &str, value: usize, limit: usize, clause:
     );
 }
 
+/// A class implements 15 interfaces at most, an interface extends 14, by whatever way.
+fn interfaces(world: &World, class: ClassId, errors: &mut Errors) {
+    let count = world.interfaces(class).len();
+    let (what, limit) = match world.classes[class].is_interface() {
+        true => ("superinterfaces of an interface", 14),
+        false => ("interfaces of a class", 15),
+    };
+    if count > limit {
+        too_many(errors, what, count, limit, "2.2.4.2");
+    }
+}
+
 /// An interface's methods with those of its superinterfaces, numbered from 0 (JCVM 4.3.7.7). The
 /// inherited ones are added to the class, as export files list them.
-fn interface_tokens(world: &mut World, class: ClassId) {
+fn interface_tokens(world: &mut World, class: ClassId, errors: &mut Errors) {
     let mut inherited: Vec<Method> = Vec::new();
     for above in world.interfaces(class) {
         for method in &world.classes[above].methods {
@@ -128,13 +143,16 @@ fn interface_tokens(world: &mut World, class: ClassId) {
     }
     let methods = &mut world.classes[class].methods;
     methods.append(&mut inherited);
-    let mut next = 0;
-    for method in methods
-        .iter_mut()
-        .filter(|method| method.binding == Binding::Interface)
-    {
-        method.token = Some(next);
-        next = next.saturating_add(1);
+    let numbered = methods.iter_mut();
+    let numbered = numbered.filter(|method| method.binding == Binding::Interface);
+    let mut count = 0;
+    for (token, method) in numbered.enumerate() {
+        method.token = Some(token as u8);
+        count += 1;
+    }
+    if count > 128 {
+        let what = "methods of an interface, with those of its superinterfaces";
+        too_many(errors, what, count, 128, "4.3.7.7");
     }
 }
 
@@ -178,26 +196,41 @@ pub(crate) fn find_virtual(
     })
 }
 
-fn static_tokens(world: &mut World, class: ClassId, visible: bool) {
+fn static_tokens(world: &mut World, class: ClassId, visible: bool, errors: &mut Errors) {
     if !visible {
         return;
     }
     let class = &mut world.classes[class];
-    let mut next = 0u8;
-    for method in &mut class.methods {
+    let methods = class.methods.iter_mut().filter(|method| {
         let counts = method.binding == Binding::Static && method.name != "<clinit>";
-        if counts && method.is_open() {
-            // Beyond 254 there are none; an export of more is refused with the component.
-            method.token = (next != u8::MAX).then_some(next);
-            next = next.saturating_add(1);
-        }
-    }
-    let mut next = 0u8;
-    for field in &mut class.fields {
+        counts && method.is_open()
+    });
+    let fields = class.fields.iter_mut().filter(|field| {
         let open = field.access & (acc::PUBLIC | acc::PROTECTED) != 0;
-        if field.is_static() && open && field.constant.is_none() {
-            field.token = (next != u8::MAX).then_some(next);
-            next = next.saturating_add(1);
+        field.is_static() && open && field.constant.is_none()
+    });
+    let (mut static_methods, mut static_fields) = (0, 0);
+    for method in methods {
+        method.token = u8::try_from(static_methods).ok();
+        static_methods += 1;
+    }
+    for field in fields {
+        field.token = u8::try_from(static_fields).ok();
+        static_fields += 1;
+    }
+    for (count, what) in [
+        (
+            static_methods,
+            "public and protected static methods and constructors of a class",
+        ),
+        (
+            static_fields,
+            "public and protected static fields of a class",
+        ),
+    ] {
+        // Tokens are 0 to 254 (JCVM table 4-1).
+        if count > 255 {
+            too_many(errors, what, count, 255, "2.2.4.2");
         }
     }
 }
@@ -228,9 +261,13 @@ fn instance_fields(world: &mut World, class: ClassId, errors: &mut Errors) -> La
         ..Layout::default()
     };
     if cells > 255 {
-        let name = super::lower::java_name(&class.name);
-        let what = format!("cells of the instance fields of {name}");
-        too_many(errors, &what, cells, 255, "2.2.4.3");
+        too_many(
+            errors,
+            "cells of a class's instance fields",
+            cells,
+            255,
+            "2.2.4.3",
+        );
         return layout;
     }
     let mut next = 0;
@@ -314,12 +351,17 @@ fn virtual_tokens(world: &mut World, class: ClassId, layouts: &mut [Layout], err
         world.classes[class].methods[index].token = Some(token as u8);
     }
     for (count, what) in [
-        (public.len(), "public and protected methods"),
-        (package.len(), "package-visible methods"),
+        (
+            public.len(),
+            "public and protected methods of a class and its superclasses",
+        ),
+        (
+            package.len(),
+            "package-visible methods of a class and its superclasses",
+        ),
     ] {
         if count > 128 {
-            let name = super::lower::java_name(&world.classes[class].name);
-            too_many(errors, &format!("{what} of {name}"), count, 128, "4.3.7.6");
+            too_many(errors, what, count, 128, "2.2.4.2");
         }
     }
     let layout = &mut layouts[class];

@@ -9,7 +9,10 @@ pub(super) fn good(
     result: Result<crate::convert::Converted, Vec<crate::convert::ConvertError>>,
 ) -> Cap {
     let cap = match result {
-        Ok(converted) => converted.cap,
+        Ok(converted) => {
+            super::harness::keep(&converted, crate::api::packages());
+            converted.cap
+        }
         Err(errors) => {
             let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
             panic!("{}", lines.join("\n"));

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::api;
+use crate::api::{self, ApiPackage};
 use crate::convert::{ConvertError, ConvertInput, Converted, convert};
 use crate::javac::Javac;
 
@@ -132,6 +133,24 @@ pub(super) fn classes_by_package(
         packages.entry(package).or_default().push((name, bytes));
     }
     Some(packages)
+}
+
+/// Writes a CAP and its export file to a folder of `$IPAE_KEEP_CAPS`, where that is set: for
+/// a vendor's verifier to look at.
+pub(super) fn keep(converted: &Converted, known: &[ApiPackage]) {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let Some(folder) = std::env::var_os("IPAE_KEEP_CAPS") else {
+        return;
+    };
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let package = &converted.exp.name;
+    let folder = PathBuf::from(folder).join(format!("{number}/{package}/javacard"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let simple = package.rsplit('/').next().unwrap();
+    let file = |end: &str| folder.join(format!("{simple}.{end}"));
+    std::fs::write(file("cap"), converted.cap.to_jar().unwrap()).unwrap();
+    let exp = crate::exp::write(&converted.exp, known).unwrap();
+    std::fs::write(file("exp"), exp).unwrap();
 }
 
 /// Errors as a user sees them.

@@ -6,8 +6,14 @@ use crate::cap::header::ACC_INT;
 use crate::cap::{Cap, Constant};
 use crate::convert::convert;
 
+/// Static arrays are for packages with applets only.
+const APPLET: &str = "class App extends javacard.framework.Applet {
+     public static void install(byte[] b, short o, byte l) { }
+     public void process(javacard.framework.APDU apdu) { } }";
+
 fn with_int(source: &str) -> Cap {
-    let mut input = input(classes_of(source), None);
+    let applet = source.contains(APPLET).then_some("p.App");
+    let mut input = input(classes_of(source), applet);
     input.int = true;
     good(convert(&input))
 }
@@ -197,15 +203,14 @@ fn switches_of_ints() {
 
 #[test]
 fn fields_statics_and_arrays() {
-    let cap = with_int(
-        "package p; public class A {
+    let source = "package p; public class A {
              static int zero; static int set = 70000; static byte b = 5; static short s;
              static final int[] table = {1, -2, 100000};
              protected int first; protected short second; byte[] third; private int fourth;
              public int add(int by) { first += by; set = fourth; zero = table[1]; return first; }
              static boolean is(Object o) { return o instanceof int[] && new int[3].length > 2; }
-         }",
-    );
+         }";
+    let cap = with_int(&format!("{source} {APPLET}"));
     assert_eq!(cap.header.flags & ACC_INT, ACC_INT);
     let class = &cap.class.classes[0];
     // first 0, second 2, third 3, fourth 4: six cells.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::harness::{compile_texts, lines};
+use super::harness::{compile_texts, keep, lines};
 use crate::api::{self, ApiPackage};
 use crate::cap::header::{ACC_APPLET, ACC_EXPORT};
 use crate::convert::{ConvertInput, Converted, convert, convert_all};
@@ -33,6 +33,7 @@ fn verified(all: &[Converted]) {
     let mut packages: Vec<ApiPackage> = all.iter().map(|made| made.exp.clone()).collect();
     packages.extend(api::packages().iter().cloned());
     for made in all {
+        keep(made, &packages);
         let verdict = crate::cap::verify::verify(&made.cap, &packages);
         assert!(verdict.findings.is_empty(), "{:#?}", verdict.findings);
         assert!(verdict.unchecked.is_empty(), "{:?}", verdict.unchecked);
