@@ -218,6 +218,11 @@ impl VirtualCard {
         let array = install_array(&request)?;
         let aid = request.instance.clone();
         if let Some(toolkit) = toolkit.clone() {
+            let places = self.world.toolkit.place_menu(&aid, &toolkit.menu);
+            if let Err(refusal) = places {
+                self.last_fault = Some(refusal.to_owned());
+                return Err(Sw::WRONG_DATA.into());
+            }
             self.world
                 .toolkit
                 .entries
@@ -230,7 +235,7 @@ impl VirtualCard {
         if result.is_err() {
             let views = self.world.views.forget(&aid);
             self.vm.forget(&views);
-            self.world.toolkit.entries.retain(|entry| entry.aid != aid);
+            self.world.toolkit.remove(&aid);
         }
         result?;
         // Part of the write that made the instance.
@@ -306,20 +311,11 @@ impl VirtualCard {
 
     fn toolkit_refusal(&self, toolkit: &ToolkitParameters, instance: &Aid) -> Option<&'static str> {
         let entries = &self.world.toolkit.entries;
-        let timers: usize = entries
-            .iter()
-            .map(|entry| usize::from(entry.parameters.timers))
-            .sum();
-        if timers + usize::from(toolkit.timers) > usize::from(self.timers) {
-            return Some("toolkit parameters: more timers than the card has left");
+        if toolkit.timers > self.timers {
+            return Some("toolkit parameters: more timers than the card has");
         }
         if toolkit.channels > self.bip_channels {
             return Some("toolkit parameters: more channels than the card has");
-        }
-        if toolkit.menu_entries != 0 || toolkit.services != 0 {
-            return Some(
-                "toolkit parameters: this card has no menu entries and no services to give",
-            );
         }
         let own = tars(toolkit, instance);
         let mut taken = entries
@@ -430,14 +426,9 @@ impl VirtualCard {
                 .registry
                 .instances
                 .retain(|instance| instance.aid != *aid);
-            self.world.toolkit.entries.retain(|entry| entry.aid != *aid);
             let views = self.world.views.forget(aid);
             self.vm.forget(&views);
-            self.world
-                .toolkit
-                .session
-                .channels
-                .retain(|channel| channel.owner != *aid);
+            self.world.toolkit.remove(aid);
         }
         if let Some(aid) = &deletion.load_file {
             let package = self

@@ -23,31 +23,69 @@ const TOOLKIT_PARAMETER: u8 = 1;
 const QUEUE: usize = 32;
 /// Qualifier of REFRESH that resets the card (ETSI TS 102 223 8.6).
 const REFRESH_RESET: u8 = 0x04;
+/// Qualifier of DECLARE SERVICE that takes the service away (ETSI TS 102 223 8.6).
+const SERVICE_DELETE: u8 = 0x01;
 
 impl VirtualCard {
-    /// Puts an event before the applets that registered for it, or only before `target`.
-    pub(super) fn raise(
+    /// Puts an event before the applets that registered for it, or only before `target`: at once or, while the
+    /// session is not free, as far as that goes. An applet of another's session runs without the proactive
+    /// handler (ETSI TS 102 241 6.6); one that waits in `send()` itself is called when it is free.
+    ///
+    /// # Errors
+    /// 9300 (busy: the terminal sends it again) if the one applet that it is for can't be called now, or says so.
+    pub(super) fn trigger(
         &mut self,
         event: i16,
         envelope: Option<(u8, Vec<u8>)>,
         target: Option<&Aid>,
-    ) {
-        for aid in self.world.toolkit.registered(event) {
-            if target.is_some_and(|target| *target != aid) || !self.may_run(&aid) {
-                continue;
+    ) -> Result<(), Stop> {
+        let mut concerned = self.world.toolkit.registered(event);
+        concerned.retain(|aid| target.is_none_or(|target| target == aid) && self.may_run(aid));
+        let alone = concerned.len() == 1;
+        if !concerned.is_empty() {
+            self.world.toolkit.withdraw();
+        }
+        let session = &mut self.world.toolkit.session;
+        session.refused = false;
+        let busy = session.proactive.is_some() || session.suspended.is_some();
+        let waiting = session
+            .suspended
+            .as_ref()
+            .map(|suspended| suspended.activation.aid.clone());
+        for aid in concerned {
+            let activation = Activation {
+                envelope: envelope
+                    .clone()
+                    .map(|(tag, list)| (tag, Handler::new(list))),
+                proactive: !busy,
+                answers: event::takes_response(event),
+                alone,
+                ..Activation::new(aid, event)
+            };
+            // Where no applet waits, the command under way is the framework's own, and soon answered.
+            let held = waiting.as_ref().is_none_or(|aid| *aid == activation.aid);
+            if busy && (event::is_urgent(event) || !held) {
+                self.activate(activation)?;
+            } else if busy && alone {
+                return Err(Sw::TOOLKIT_BUSY.into());
+            } else {
+                self.enqueue(activation);
             }
-            let queue = &mut self.world.toolkit.session.queue;
-            if queue.len() < QUEUE {
-                queue.push_back(Activation {
-                    aid,
-                    event,
-                    envelope: envelope
-                        .clone()
-                        .map(|(tag, list)| (tag, Handler::new(list))),
-                    response: None,
-                    proactive: true,
-                });
-            }
+        }
+        self.pump()?;
+        match core::mem::take(&mut self.world.toolkit.session.refused) {
+            true => Err(Sw::TOOLKIT_BUSY.into()),
+            false => Ok(()),
+        }
+    }
+
+    fn enqueue(&mut self, activation: Activation) {
+        let queue = &mut self.world.toolkit.session.queue;
+        if queue.len() < QUEUE {
+            queue.push_back(Activation {
+                proactive: true,
+                ..activation
+            });
         }
     }
 
@@ -67,6 +105,7 @@ impl VirtualCard {
     /// not in `send()` are called at once, without a proactive handler if another has it.
     pub(super) fn raise_now(&mut self, event: i16) -> Result<(), PowerCut> {
         for aid in self.world.toolkit.registered(event) {
+            self.world.toolkit.withdraw();
             let session = &self.world.toolkit.session;
             let waits = session
                 .suspended
@@ -77,27 +116,22 @@ impl VirtualCard {
             }
             let proactive = !self.world.toolkit.is_busy();
             self.activate(Activation {
-                aid,
-                event,
-                envelope: None,
-                response: None,
                 proactive,
+                ..Activation::new(aid, event)
             })?;
         }
         Ok(())
     }
 
-    /// Goes on until the session is taken or nothing is left to do: first the framework's own
-    /// commands, then events in their order, then those that wait for the handler.
+    /// Goes on until the session is taken or nothing is left to do: events in their order, then those that
+    /// wait for the handler, then the framework's own commands. At the start of a session, these come first.
     pub(super) fn pump(&mut self) -> Result<(), PowerCut> {
         while !self.world.toolkit.is_busy() {
-            if let Some(command) = self.framework_command() {
-                self.world.toolkit.session.proactive = Some(Proactive {
-                    command,
-                    sender: Sender::Framework,
-                    fetched: false,
-                });
-                return Ok(());
+            if !self.world.toolkit.session.begun {
+                if self.send_own() {
+                    return Ok(());
+                }
+                self.world.toolkit.session.begun = true;
             }
             if let Some(activation) = self.world.toolkit.session.queue.pop_front() {
                 if self.may_run(&activation.aid) {
@@ -106,21 +140,36 @@ impl VirtualCard {
                 continue;
             }
             if !self.offer_handler()? {
+                self.send_own();
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    fn framework_command(&mut self) -> Option<Vec<u8>> {
-        let toolkit = &mut self.world.toolkit;
-        if let Some((command, list)) = toolkit::set_up_event_list(toolkit) {
-            toolkit.session.event_list = list;
-            return Some(command);
+    /// Begins the framework's next own command, if there is one.
+    fn send_own(&mut self) -> bool {
+        if self.world.toolkit.session.profile.is_none() {
+            return false;
         }
-        let (command, seconds) = toolkit::poll_interval(toolkit)?;
-        toolkit.session.polling = Some(seconds);
-        Some(command)
+        let title = self.menu_title();
+        let entries = self.world.toolkit.entries.iter().map(|entry| &entry.aid);
+        let runnable: Vec<Aid> = entries.filter(|aid| self.may_run(aid)).cloned().collect();
+        let toolkit = &mut self.world.toolkit;
+        let command = toolkit::next_command(toolkit, &title, &|aid| runnable.contains(aid));
+        let sent = command.is_some();
+        toolkit.session.proactive = command.map(|(command, told)| Proactive {
+            command,
+            sender: Sender::Framework,
+            tells: Some(told),
+            fetched: false,
+        });
+        sent
+    }
+
+    /// What stands above the menu.
+    fn menu_title(&self) -> toolkit::Title {
+        toolkit::Title::default()
     }
 
     /// EVENT_PROACTIVE_HANDLER_AVAILABLE: once per registration, which is cleared before the call.
@@ -139,14 +188,7 @@ impl VirtualCard {
         if let Some(entry) = self.world.toolkit.entry_mut(&aid) {
             entry.events.remove(&event::PROACTIVE_HANDLER_AVAILABLE);
         }
-        let event = event::PROACTIVE_HANDLER_AVAILABLE;
-        self.activate(Activation {
-            aid,
-            event,
-            envelope: None,
-            response: None,
-            proactive: true,
-        })?;
+        self.activate(Activation::new(aid, event::PROACTIVE_HANDLER_AVAILABLE))?;
         Ok(true)
     }
 
@@ -182,6 +224,7 @@ impl VirtualCard {
         if activation.proactive {
             session.handler = Handler::default();
         }
+        session.reply = Handler::with_capacity(toolkit::REPLY_CAPACITY);
         session.current = Some(activation);
         let outcome = self.run(&aid, &mut thread);
         self.after(&aid, thread, outcome)
@@ -191,17 +234,26 @@ impl VirtualCard {
     pub(super) fn after(
         &mut self,
         aid: &Aid,
-        thread: Thread,
+        mut thread: Thread,
         outcome: Outcome,
     ) -> Result<(), PowerCut> {
-        let session = &mut self.world.toolkit.session;
-        let activation = session.current.take();
-        if let (Outcome::Suspended, Some(activation)) = (&outcome, activation) {
-            session.suspended = Some(Suspended { activation, thread });
+        let activation = self.world.toolkit.session.current.take();
+        if outcome == Outcome::Suspended
+            && let Some(activation) = activation
+        {
+            // In `send()`; on a test stand also in a call of the port.
+            if self.world.toolkit.session.proactive.is_some() {
+                self.vm.abort_of(&mut thread, &mut self.world);
+            }
+            self.world.toolkit.session.suspended = Some(Suspended { activation, thread });
             return Ok(());
         }
-        // The applet's exceptions end its call and concern nobody else (6.5).
-        self.status(&outcome)?;
+        // The applet's exceptions end its call and concern nobody else (6.5), but that one applet may have the
+        // terminal try again.
+        let sw = self.status(&outcome)?;
+        if sw == Sw::TOOLKIT_BUSY && activation.is_some_and(|activation| activation.alone) {
+            self.world.toolkit.session.refused = true;
+        }
         self.world.record(aid, Boundary::Return);
         Ok(())
     }
@@ -242,8 +294,14 @@ impl VirtualCard {
         let Some(proactive) = session.proactive.take_if(|proactive| proactive.fetched) else {
             return Err(Sw::CONDITIONS_NOT_SATISFIED.into());
         };
-        if proactive.sender == Sender::Applet {
-            self.resume_applet(list)?;
+        match proactive.sender {
+            Sender::Applet => self.resume_applet(list)?,
+            // Only POLL INTERVAL's response has a duration.
+            Sender::Framework => {
+                if let Some(duration) = Handler::new(list.to_vec()).peek(tag::DURATION) {
+                    session.polled = toolkit::seconds(duration);
+                }
+            }
         }
         self.pump()?;
         Ok(Sw::OK)
@@ -257,9 +315,12 @@ impl VirtualCard {
         }) = self.world.toolkit.session.suspended.take()
         {
             let response = Handler::new(list.to_vec());
-            let result = response
-                .peek(tag::RESULT)
-                .and_then(|value| value.first().copied());
+            let value = response.peek(tag::RESULT);
+            let missing = match value {
+                Some(_) => Reason::OutOfTlvBoundaries,
+                None => Reason::UnavailableElement,
+            };
+            let result = value.and_then(|value| value.first().copied());
             let aid = activation.aid.clone();
             self.settle(&aid, &response, result);
             self.world
@@ -268,7 +329,7 @@ impl VirtualCard {
             self.world.toolkit.session.current = Some(activation);
             let answer = match result {
                 Some(result) => Resume::Return(Some(Value::Short(i16::from(result.cast_signed())))),
-                None => Resume::Throw(Reason::UnavailableElement.into()),
+                None => Resume::Throw(missing.into()),
             };
             let outcome = self.running(&aid, |card| {
                 card.vm.resume(&mut thread, answer, &mut card.world)
@@ -311,6 +372,19 @@ impl VirtualCard {
             CommandType::CLOSE_CHANNEL => {
                 let id = destination.as_channel();
                 session.channels.retain(|channel| Some(channel.id) != id);
+            }
+            CommandType::DECLARE_SERVICE => {
+                let record = session.handler.peek(tag::SERVICE_RECORD);
+                let id = record.and_then(|record| record.get(1).copied());
+                match (id, qualifier & SERVICE_DELETE) {
+                    (Some(id), 0) => {
+                        session.services.insert(id, aid.clone());
+                    }
+                    (Some(id), _) => {
+                        session.services.remove(&id);
+                    }
+                    (None, _) => {}
+                }
             }
             CommandType::REFRESH if qualifier != REFRESH_RESET => self.refresh(),
             _ => {}

@@ -66,11 +66,8 @@ impl VirtualCard {
                     return Err(StandError::Unexpected("an event"));
                 }
                 self.activate(Activation {
-                    aid,
-                    event: *event,
                     envelope: Some((0xD6, Handler::new(envelope.clone()))),
-                    response: None,
-                    proactive: true,
+                    ..Activation::new(aid, *event)
                 })
                 .map_err(Stop::from)
             }

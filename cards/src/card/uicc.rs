@@ -8,7 +8,7 @@ use crate::definition::TerminalCapabilityChannel;
 use crate::fs::Position;
 use crate::gp::Stop;
 use crate::gp::registry::Aid;
-use crate::toolkit::{Handler, event, tag};
+use crate::toolkit::{Handler, Told, event, tag};
 use applet_model::aid;
 use applet_model::apdu::{Command, Response};
 use applet_model::cat::{Ber, unwrap_ber};
@@ -90,10 +90,9 @@ impl VirtualCard {
         }
         let session = &mut self.world.toolkit.session;
         session.profile = Some(command.data.clone());
-        session.event_list.clear();
-        session.polling = None;
-        self.raise(event::PROFILE_DOWNLOAD, None, None);
-        self.pump()?;
+        session.told = Told::default();
+        session.begun = false;
+        self.trigger(event::PROFILE_DOWNLOAD, None, None)?;
         Ok(Response::status(Sw::OK))
     }
 
@@ -109,14 +108,17 @@ impl VirtualCard {
             // A second FETCH before the terminal response gives the same command.
             Some(le) if le as usize == length || le == 256 => {
                 proactive.fetched = true;
-                Ok(Response::ok(proactive.command.clone()))
+                let command = proactive.command.clone();
+                if let Some(told) = proactive.tells.take() {
+                    self.world.toolkit.session.told = told;
+                }
+                Ok(Response::ok(command))
             }
             _ => Err(Sw::wrong_le(length).into()),
         }
     }
 
-    /// ENVELOPE. While a proactive session is going on, events that want an applet are answered "busy"
-    /// (9300, ETSI TS 102 241 6.7): the terminal sends them again.
+    /// ENVELOPE: the event that it is, for the applets that registered for it (ETSI TS 102 241 6.5).
     pub(super) fn envelope(&mut self, command: &Command) -> Result<Response, Stop> {
         if (command.p1, command.p2) != (0, 0) {
             return Err(Sw::INCORRECT_P1_P2.into());
@@ -127,52 +129,61 @@ impl VirtualCard {
         let list = unwrap_ber(&command.data, Ber(ber))
             .map_err(|_| Sw::WRONG_DATA)?
             .to_vec();
-        let objects = Handler::new(list.clone());
-        let (event, target) = match Ber(ber) {
-            Ber::EVENT_DOWNLOAD => {
-                let code = objects
-                    .peek(tag::EVENT_LIST)
-                    .and_then(|list| list.first().copied());
-                let event = event::of_download_code(code.ok_or(Sw::WRONG_DATA)?);
-                let Some(event) = event else {
-                    return Ok(Response::status(Sw::OK));
-                };
-                match event {
-                    event::DATA_AVAILABLE | event::CHANNEL_STATUS => {
-                        let status = objects
-                            .peek(tag::CHANNEL_STATUS)
-                            .and_then(|value| value.first().copied());
-                        let id = status.ok_or(Sw::WRONG_DATA)? & 0x07;
-                        let Some(owner) = self.world.toolkit.channel_owner(id) else {
-                            return Ok(Response::status(Sw::OK));
-                        };
-                        (event, Some(owner.clone()))
-                    }
-                    _ => (event, None),
-                }
-            }
-            Ber::TIMER_EXPIRATION => {
-                let id = objects
-                    .peek(tag::TIMER_IDENTIFIER)
-                    .and_then(|value| value.first().copied());
-                let Some(owner) = self.world.toolkit.timer_owner(id.ok_or(Sw::WRONG_DATA)?) else {
-                    return Ok(Response::status(Sw::OK));
-                };
-                (event::TIMER_EXPIRATION, Some(owner.clone()))
-            }
-            other if other.name().is_some() => return Ok(Response::status(Sw::OK)),
-            _ => (event::UNRECOGNIZED_ENVELOPE, None),
+        let Some((event, target)) = self.event_of(Ber(ber), &list)? else {
+            return Ok(Response::status(Sw::OK));
         };
-        let concerned = self.world.toolkit.registered(event);
-        let concerns = concerned
-            .iter()
-            .any(|aid| target.as_ref().is_none_or(|target| target == aid));
-        if concerns && self.world.toolkit.is_busy() {
-            return Err(Sw::TOOLKIT_BUSY.into());
-        }
-        self.raise(event, Some((ber, list)), target.as_ref());
-        self.pump()?;
-        Ok(Response::status(Sw::OK))
+        self.world.toolkit.session.posted = None;
+        self.trigger(event, Some((ber, list)), target.as_ref())?;
+        Ok(match self.world.toolkit.session.posted.take() {
+            None => Response::status(Sw::OK),
+            Some(posted) if posted.success || posted.data.is_empty() => Response::ok(posted.data),
+            Some(posted) => Response {
+                data: posted.data,
+                sw: Sw::WARNING_NO_INFORMATION,
+            },
+        })
+    }
+
+    /// The event that an envelope stands for, and the one applet that it belongs to, if it does: whose menu
+    /// entry, timer, channel or service it names. `None` if it is nobody's.
+    fn event_of(&self, ber: Ber, list: &[u8]) -> Result<Option<(i16, Option<Aid>)>, Stop> {
+        let objects = Handler::new(list.to_vec());
+        let byte = |tag, at: usize| {
+            let value = objects.peek(tag).and_then(|value| value.get(at).copied());
+            value.ok_or(Sw::WRONG_DATA)
+        };
+        let toolkit = &self.world.toolkit;
+        let of = |event, owner: Option<&Aid>| owner.map(|owner| (event, Some(owner.clone())));
+        Ok(match ber {
+            Ber::EVENT_DOWNLOAD => match event::of_download_code(byte(tag::EVENT_LIST, 0)?) {
+                Some(event @ (event::DATA_AVAILABLE | event::CHANNEL_STATUS)) => {
+                    let id = byte(tag::CHANNEL_STATUS, 0)? & 0x07;
+                    of(event, toolkit.channel_owner(id))
+                }
+                Some(event::LOCAL_CONNECTION) => {
+                    let id = byte(tag::SERVICE_RECORD, 1)?;
+                    of(event::LOCAL_CONNECTION, toolkit.session.services.get(&id))
+                }
+                event => event.map(|event| (event, None)),
+            },
+            Ber::TIMER_EXPIRATION => {
+                let id = byte(tag::TIMER_IDENTIFIER, 0)?;
+                of(event::TIMER_EXPIRATION, toolkit.timer_owner(id))
+            }
+            Ber::MENU_SELECTION => {
+                let id = byte(tag::ITEM_IDENTIFIER, 0)?;
+                let help = objects.peek(tag::HELP_REQUEST).is_some();
+                let event = match help {
+                    true => event::MENU_SELECTION_HELP_REQUEST,
+                    false => event::MENU_SELECTION,
+                };
+                of(event, toolkit.menu_owner(id, help))
+            }
+            Ber::CALL_CONTROL => Some((event::CALL_CONTROL_BY_NAA, None)),
+            // SMS, cell broadcast and the like belong to applications that this card doesn't have.
+            other if other.name().is_some() => None,
+            _ => Some((event::UNRECOGNIZED_ENVELOPE, None)),
+        })
     }
 
     /// STATUS: the current directory's parameters, and the event for applets that registered for it.
@@ -188,7 +199,11 @@ impl VirtualCard {
             (Selected::Files, _) => files.status(open.position, command),
             _ => files.status(Position::default(), command),
         };
-        if response.sw == Sw::OK {
+        // With a wrong Le the command comes again.
+        let whole = command
+            .le
+            .is_none_or(|le| le as usize >= response.data.len());
+        if response.sw == Sw::OK && whole {
             self.raise_now(event::STATUS_COMMAND)?;
             self.pump()?;
         }

@@ -99,8 +99,9 @@ impl World {
     fn uicc(&mut self, vm: &mut Vm, call: &NativeCall) -> Result<Option<Value>, Fault> {
         match (call.class, call.method) {
             ("uicc/system/UICCPlatform", "getTheVolatileByteArray") => {
-                Ok(Some(Value::Ref(toolkit::volatile_bytes(self, vm))))
+                toolkit::given_bytes(self, vm, call)
             }
+            ("uicc/system/HandlerBuilder", _) => toolkit::build_handler(self, vm, call),
             _ => Err(VmError::NotSupported(call.name()).into()),
         }
     }

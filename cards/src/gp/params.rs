@@ -185,8 +185,12 @@ pub struct Toolkit {
     pub priority: u8,
     /// Timers it may allocate, 0 to 8.
     pub timers: u8,
-    /// Menu entries it asked for.
-    pub menu_entries: u8,
+    /// Longest text of a menu entry, bytes.
+    #[serde(default)]
+    pub text_length: u8,
+    /// Position and identifier of each menu entry it asked for; 0 leaves them to the card.
+    #[serde(default)]
+    pub menu: Vec<(u8, u8)>,
     /// Channels (BIP) it may have open, 0 to 7.
     pub channels: u8,
     /// Toolkit Application References of its own, if not the one in the AID.
@@ -200,7 +204,12 @@ impl From<&ToolkitParameters> for Toolkit {
         Toolkit {
             priority: parameters.priority,
             timers: parameters.max_timers,
-            menu_entries: u8::try_from(parameters.menu.len()).unwrap_or(u8::MAX),
+            text_length: parameters.max_text_length,
+            menu: parameters
+                .menu
+                .iter()
+                .map(|entry| (entry.position, entry.identifier))
+                .collect(),
             channels: parameters.max_channels,
             tars: parameters.tars.clone(),
             services: parameters.max_services.unwrap_or(0),

@@ -7,16 +7,26 @@ pub const PROFILE_DOWNLOAD: i16 = 1;
 pub const MENU_SELECTION: i16 = 7;
 /// Help for a menu entry was asked for.
 pub const MENU_SELECTION_HELP_REQUEST: i16 = 8;
+/// A call is about to be made, or a supplementary service used.
+pub const CALL_CONTROL_BY_NAA: i16 = 9;
 /// A timer of the applet expired.
 pub const TIMER_EXPIRATION: i16 = 11;
+/// STATUS came.
+pub const STATUS_COMMAND: i16 = 19;
 /// Data for one of the applet's channels.
 pub const DATA_AVAILABLE: i16 = 22;
 /// The state of one of the applet's channels changed.
 pub const CHANNEL_STATUS: i16 = 23;
-/// STATUS came.
-pub const STATUS_COMMAND: i16 = 19;
+/// A device connects to one of the applet's services.
+pub const LOCAL_CONNECTION: i16 = 27;
 /// The proactive handler is free; once per registration.
 pub const PROACTIVE_HANDLER_AVAILABLE: i16 = 123;
+/// A file was changed from outside.
+pub const EXTERNAL_FILE_UPDATE: i16 = 124;
+/// A file was changed by remote file management.
+pub const REMOTE_FILE_UPDATE: i16 = 125;
+/// The session of an application ended.
+pub const APPLICATION_DESELECT: i16 = 126;
 /// The first command after a reset.
 pub const FIRST_COMMAND_AFTER_ATR: i16 = 127;
 /// An ENVELOPE with a tag that nobody knows.
@@ -37,10 +47,10 @@ pub const DOWNLOADS: &[(i16, u8)] = &[
     (CHANNEL_STATUS, 0x0A),
     (25, 0x0B),
     (26, 0x0C),
-    (27, 0x0D),
+    (LOCAL_CONNECTION, 0x0D),
     (28, 0x0E),
     (29, 0x0F),
-    (34, 0x12),
+    (34, 0x10),
     (32, 0x13),
 ];
 
@@ -54,24 +64,46 @@ pub fn of_download_code(code: u8) -> Option<i16> {
     DOWNLOADS.iter().find(|row| row.1 == code).map(|row| row.0)
 }
 
-/// Events for which `setEvent` is the way to register and which this card triggers. Calls, SMS and
-/// files' events belong to networks and services that it doesn't have.
+/// Events of this card. SMS and cell broadcast belong to a network access application
+/// (3GPP TS 31.130), which it doesn't have.
 pub fn is_supported(event: i16) -> bool {
     download_code(event).is_some()
+        || has_own_method(event)
         || matches!(
             event,
             PROFILE_DOWNLOAD
+                | CALL_CONTROL_BY_NAA
                 | PROACTIVE_HANDLER_AVAILABLE
+                | APPLICATION_DESELECT
                 | FIRST_COMMAND_AFTER_ATR
                 | UNRECOGNIZED_ENVELOPE
         )
 }
 
-/// Events that an applet registers for by another method: `initMenuEntry`, `allocateTimer`,
-/// `requestPollInterval`.
+/// Events that an applet registers for by another method than `setEvent`: `initMenuEntry`, `allocateTimer`,
+/// `requestPollInterval`, `allocateServiceIdentifier`, `registerFileEvent`.
 pub fn has_own_method(event: i16) -> bool {
     matches!(
         event,
-        MENU_SELECTION | MENU_SELECTION_HELP_REQUEST | TIMER_EXPIRATION | STATUS_COMMAND
-    )
+        MENU_SELECTION
+            | MENU_SELECTION_HELP_REQUEST
+            | TIMER_EXPIRATION
+            | STATUS_COMMAND
+            | LOCAL_CONNECTION
+    ) || is_of_files(event)
+}
+
+/// Events of files, which `clearEvent` clears for all files at once.
+pub fn is_of_files(event: i16) -> bool {
+    matches!(event, EXTERNAL_FILE_UPDATE | REMOTE_FILE_UPDATE)
+}
+
+/// Events whose ENVELOPE an applet may answer (`EnvelopeResponseHandler`).
+pub fn takes_response(event: i16) -> bool {
+    matches!(event, CALL_CONTROL_BY_NAA | UNRECOGNIZED_ENVELOPE)
+}
+
+/// Events that reach an applet even while it waits in `send()`: the terminal can't wait with a call.
+pub fn is_urgent(event: i16) -> bool {
+    event == CALL_CONTROL_BY_NAA
 }

@@ -23,14 +23,25 @@ pub(crate) mod tag {
     pub const TIMER_IDENTIFIER: u8 = one_byte(Tag::TIMER_IDENTIFIER);
     pub const CHANNEL_DATA: u8 = one_byte(Tag::CHANNEL_DATA);
     pub const CHANNEL_STATUS: u8 = one_byte(Tag::CHANNEL_STATUS);
+    pub const SERVICE_RECORD: u8 = one_byte(Tag::SERVICE_RECORD);
+    pub const HELP_REQUEST: u8 = one_byte(Tag::HELP_REQUEST);
+    pub const DURATION: u8 = one_byte(Tag::DURATION);
 }
 
 /// A list of simple TLVs, and which of them was found last.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Handler {
     bytes: Vec<u8>,
     /// Start and end of the selected TLV's value.
     selected: Option<(usize, usize)>,
+    /// Most bytes that it takes.
+    capacity: usize,
+}
+
+impl Default for Handler {
+    fn default() -> Self {
+        Handler::with_capacity(super::HANDLER_CAPACITY)
+    }
 }
 
 /// Tag (with its comprehension bit) and value range of each TLV; ends where the coding does. Three-byte
@@ -63,8 +74,22 @@ impl Handler {
     pub fn new(bytes: Vec<u8>) -> Handler {
         Handler {
             bytes,
-            selected: None,
+            ..Handler::default()
         }
+    }
+
+    /// An empty handler that takes so many bytes.
+    pub fn with_capacity(capacity: usize) -> Handler {
+        Handler {
+            bytes: Vec::new(),
+            selected: None,
+            capacity,
+        }
+    }
+
+    /// Most bytes that it takes.
+    pub fn capacity(&self) -> usize {
+        self.capacity.max(self.bytes.len())
     }
 
     /// The whole list.
@@ -118,14 +143,14 @@ impl Handler {
     }
 
     /// `clear`.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.bytes.clear();
         self.selected = None;
     }
 
     /// `appendArray`: bytes as they are.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Reason> {
-        if self.bytes.len() + bytes.len() > super::HANDLER_CAPACITY {
+        if self.bytes.len() + bytes.len() > self.capacity {
             return Err(Reason::HandlerOverflow);
         }
         self.bytes.extend(bytes);

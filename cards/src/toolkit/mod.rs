@@ -7,22 +7,30 @@
 pub mod event;
 mod framework;
 mod handler;
+mod menu;
 mod natives;
 mod profile;
 mod registry;
 
-pub(crate) use framework::{poll_interval, set_up_event_list};
+pub(crate) use framework::{next_command, seconds};
 pub(crate) use handler::{Handler, tag, without_number};
-pub(crate) use natives::{VOLATILE_BYTES, caller, native, view_bytes, volatile_bytes};
+pub(crate) use menu::Title;
+pub(crate) use natives::{
+    VOLATILE_BYTES, build_handler, caller, given_bytes, native, view_bytes, volatile_bytes,
+};
 pub(crate) use registry::Entry;
 
 use crate::gp::registry::Aid;
 use crate::vm::{Ref, Thread, Throw};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
+/// Number of every proactive command.
+const COMMAND_NUMBER: u8 = 1;
 /// Capacity of the proactive handler, bytes: with D0 and its length, a command that one FETCH takes.
 pub(crate) const HANDLER_CAPACITY: usize = 253;
+/// Capacity of the envelope response handler: a response APDU's data.
+pub(crate) const REPLY_CAPACITY: usize = 256;
 
 /// Reasons of `ToolkitException` (ETSI TS 102 241, API 1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,15 +40,20 @@ pub(crate) enum Reason {
     HandlerOverflow = 1,
     HandlerNotAvailable = 2,
     UnavailableElement = 3,
+    MenuEntryNotFound = 4,
     RegistryError = 5,
     EventNotSupported = 6,
+    EventAlreadyRegistered = 7,
     OutOfTlvBoundaries = 8,
     TerminalProfileNotAvailable = 9,
+    AllowedLengthExceeded = 10,
     NoTimerAvailable = 11,
     InvalidTimerId = 12,
     EventNotAllowed = 13,
     BadInputParameter = 14,
     CommandNotAllowed = 15,
+    NoServiceIdAvailable = 16,
+    InvalidServiceId = 17,
 }
 
 /// What a `ToolkitException`'s reason says.
@@ -61,12 +74,15 @@ pub(crate) fn reason_name(reason: i16) -> Option<&'static str> {
         11 => "NO_TIMER_AVAILABLE (more than the toolkit parameters allow?)",
         12 => "INVALID_TIMER_ID",
         13 => {
-            "EVENT_NOT_ALLOWED (timers, menus and STATUS have methods of their own: allocateTimer, initMenuEntry, requestPollInterval)"
+            "EVENT_NOT_ALLOWED (timers, menus, services, files and STATUS have methods of their own: allocateTimer, initMenuEntry, allocateServiceIdentifier, registerFileEvent, requestPollInterval)"
         }
         14 => "BAD_INPUT_PARAMETER",
         15 => {
             "COMMAND_NOT_ALLOWED (a resource that isn't the applet's, or a command that is the framework's)"
         }
+        16 => "NO_SERVICE_ID_AVAILABLE (more than the toolkit parameters allow?)",
+        17 => "INVALID_SERVICE_ID",
+        18 => "TAR_NOT_DEFINED",
         _ => return None,
     })
 }
@@ -94,6 +110,34 @@ pub(crate) struct Activation {
     pub response: Option<Handler>,
     /// False if another applet had the proactive session when this one was called.
     pub proactive: bool,
+    /// True while the applet may answer the ENVELOPE that called it.
+    #[serde(default)]
+    pub answers: bool,
+    /// True if no other applet is called for the event: it may say "busy".
+    #[serde(default)]
+    pub alone: bool,
+}
+
+impl Activation {
+    /// A call with the proactive handler and without an envelope.
+    pub fn new(aid: Aid, event: i16) -> Activation {
+        Activation {
+            aid,
+            event,
+            envelope: None,
+            response: None,
+            proactive: true,
+            answers: false,
+            alone: false,
+        }
+    }
+}
+
+/// What an applet posted as the answer to an ENVELOPE (`EnvelopeResponseHandler`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Posted {
+    pub data: Vec<u8>,
+    pub success: bool,
 }
 
 /// An applet that waits in `send()`.
@@ -112,12 +156,25 @@ pub(crate) enum Sender {
     Framework,
 }
 
+/// What the framework's own commands told the terminal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Told {
+    /// The last SET UP MENU.
+    pub menu: Option<Vec<u8>>,
+    /// The events of the last SET UP EVENT LIST.
+    pub events: Vec<u8>,
+    /// The poll interval that the last POLL INTERVAL asked for, seconds.
+    pub polling: Option<u16>,
+}
+
 /// The one proactive command under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Proactive {
     /// The whole command, D0 and length included.
     pub command: Vec<u8>,
     pub sender: Sender,
+    /// What the terminal knows once it has the command, if it is the framework's.
+    pub tells: Option<Told>,
     /// FETCH has given it out; the terminal response is due.
     pub fetched: bool,
 }
@@ -131,30 +188,52 @@ pub(crate) struct BipChannel {
 
 /// What of the framework goes with the power.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Session {
     /// The terminal profile, once it came.
     pub profile: Option<Vec<u8>>,
-    /// The events of the last SET UP EVENT LIST, sorted.
-    pub event_list: Vec<u8>,
-    /// The poll interval that the last POLL INTERVAL asked for, seconds.
-    pub polling: Option<u16>,
+    pub told: Told,
+    /// The poll interval that the terminal answered with, seconds.
+    pub polled: Option<i16>,
+    /// Services that the terminal knows (DECLARE SERVICE), with their applets.
+    pub services: BTreeMap<u8, Aid>,
     pub proactive: Option<Proactive>,
     pub suspended: Option<Suspended>,
     /// The activation whose thread runs just now; `None` outside of `processToolkit()`.
     pub current: Option<Activation>,
     /// Contents of the proactive handler.
     pub handler: Handler,
+    /// Contents of the envelope response handler.
+    pub reply: Handler,
+    /// The answer to the ENVELOPE that is being processed, once an applet posted one.
+    pub posted: Option<Posted>,
     /// Events that wait until the session is free.
     pub queue: VecDeque<Activation>,
     pub channels: Vec<BipChannel>,
+    /// The framework's own commands of the session's start are done.
+    pub begun: bool,
+    /// The one applet that was called said that it is busy.
+    pub refused: bool,
     /// True once a command came after the reset.
     pub woken: bool,
 }
 
+/// A handler that an applet built (`uicc.system.HandlerBuilder`). Its contents are in RAM.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Built {
+    pub object: Ref,
+    pub handler: Handler,
+    /// Tag of a BER-TLV handler, once it was set.
+    pub ber: Option<u8>,
+}
+
 /// Objects that the framework gives to applets, made when first asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Objects {
     pub handlers: [Option<Ref>; 4],
+    /// Handlers that applets built, by their tags.
+    pub built: BTreeMap<u32, Built>,
     pub volatile_bytes: Option<Ref>,
     pub es10_port: Option<Ref>,
 }
@@ -164,6 +243,9 @@ pub(crate) struct Objects {
 pub struct Toolkit {
     /// Toolkit applets in the order of their installation.
     pub(crate) entries: Vec<Entry>,
+    /// Places in the menu, in their order.
+    #[serde(default)]
+    pub(crate) menu: Vec<menu::Item>,
     pub(crate) session: Session,
     pub(crate) objects: Objects,
 }
@@ -197,14 +279,38 @@ impl Toolkit {
         self.session.proactive.is_some() || self.session.suspended.is_some()
     }
 
+    /// Takes back a command of the framework's own that the terminal hasn't fetched: an applet's go first, and it
+    /// comes again after them.
+    pub(crate) fn withdraw(&mut self) {
+        let own =
+            |proactive: &mut Proactive| proactive.sender == Sender::Framework && !proactive.fetched;
+        self.session.proactive.take_if(own);
+    }
+
     /// Bytes of the proactive command that waits for FETCH.
     pub(crate) fn pending(&self) -> Option<usize> {
         let proactive = self.session.proactive.as_ref()?;
         (!proactive.fetched).then_some(proactive.command.len())
     }
 
+    /// An applet is gone, with all that it registered.
+    pub(crate) fn remove(&mut self, aid: &Aid) {
+        self.entries.retain(|entry| entry.aid != *aid);
+        self.menu.retain(|item| item.owner != *aid);
+        self.session
+            .channels
+            .retain(|channel| channel.owner != *aid);
+        self.session.services.retain(|_, owner| owner != aid);
+        self.session
+            .queue
+            .retain(|activation| activation.aid != *aid);
+    }
+
     /// Power is gone.
     pub(crate) fn reset(&mut self) {
         self.session = Session::default();
+        for built in self.objects.built.values_mut() {
+            built.handler.clear();
+        }
     }
 }

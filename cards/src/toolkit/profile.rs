@@ -19,6 +19,23 @@ pub(super) fn has_all(profile: &[u8], mask: &[u8]) -> bool {
         .all(|(at, mask)| profile.get(at).copied().unwrap_or(0) & mask == *mask)
 }
 
+/// `copy`: bytes of the profile; those behind its end are 0.
+pub(super) fn part(profile: &[u8], offset: i16, length: i16) -> Result<Vec<u8>, Reason> {
+    let bad = |_| Reason::BadInputParameter;
+    let (offset, length) = (
+        usize::try_from(offset).map_err(bad)?,
+        usize::try_from(length).map_err(bad)?,
+    );
+    let behind = core::iter::repeat(&0);
+    Ok(profile
+        .iter()
+        .chain(behind)
+        .skip(offset)
+        .take(length)
+        .copied()
+        .collect())
+}
+
 /// `getValue`: the bits from `msb` down to `lsb`, at most 16.
 pub(super) fn value(profile: &[u8], msb: i16, lsb: i16) -> Result<i16, Reason> {
     if lsb < 0 || msb < lsb || i32::from(msb) - i32::from(lsb) > 15 {
@@ -45,5 +62,8 @@ mod tests {
         assert_eq!(value(&profile, 15, 0), Ok(0x8001u16.cast_signed()));
         assert_eq!(value(&profile, 16, 0), Err(Reason::BadInputParameter));
         assert_eq!(value(&profile, 0, 1), Err(Reason::BadInputParameter));
+        assert_eq!(part(&profile, 2, 3), Ok(vec![3, 0, 0]));
+        assert_eq!(part(&profile, 40, 1), Ok(vec![0]));
+        assert_eq!(part(&profile, -1, 1), Err(Reason::BadInputParameter));
     }
 }

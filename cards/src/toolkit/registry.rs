@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 
 /// Timers of a card (ETSI TS 102 223 6.4.21).
 const TIMERS: u8 = 8;
+/// Services of a card (ETSI TS 102 223 6.4.35).
+const SERVICES: u8 = 8;
 /// `POLL_NO_DURATION`: no interest in STATUS.
 pub(super) const POLL_NO_DURATION: i16 = 0;
 /// `POLL_SYSTEM_DURATION`: STATUS events at whatever interval the system has.
@@ -27,6 +29,15 @@ pub(crate) struct Entry {
     pub events: BTreeSet<i16>,
     /// Identifiers of its timers, 1 to 8.
     pub timers: BTreeSet<u8>,
+    /// Identifiers of its services, 0 to 7.
+    #[serde(default)]
+    pub services: BTreeSet<u8>,
+    /// It has a menu entry, or one with help: registered for the menu's events.
+    #[serde(default)]
+    pub menu: bool,
+    /// One of its menu entries has help.
+    #[serde(default)]
+    pub help: bool,
     /// What `requestPollInterval` asked for.
     pub poll: i16,
     /// The `ToolkitRegistry` object, once it was asked for.
@@ -42,6 +53,9 @@ impl Entry {
             parameters,
             events: BTreeSet::new(),
             timers: BTreeSet::new(),
+            services: BTreeSet::new(),
+            menu: false,
+            help: false,
             poll: POLL_NO_DURATION,
             object: None,
             interface: None,
@@ -53,6 +67,9 @@ impl Entry {
         match event {
             event::TIMER_EXPIRATION => !self.timers.is_empty(),
             event::STATUS_COMMAND => self.poll != POLL_NO_DURATION,
+            event::LOCAL_CONNECTION => !self.services.is_empty(),
+            event::MENU_SELECTION => self.menu,
+            event::MENU_SELECTION_HELP_REQUEST => self.help,
             _ => self.events.contains(&event),
         }
     }
@@ -65,10 +82,13 @@ impl Entry {
 
     /// `clearEvent`: true if that changes something.
     pub fn clear(&mut self, event: i16) -> Result<bool, Reason> {
-        match event::has_own_method(event) {
-            true => Err(Reason::EventNotAllowed),
-            false => Ok(self.events.remove(&event)),
+        if event::has_own_method(event) && !event::is_of_files(event) {
+            return Err(Reason::EventNotAllowed);
         }
+        if !event::is_supported(event) {
+            return Err(Reason::EventNotSupported);
+        }
+        Ok(self.events.remove(&event))
     }
 
     /// `requestPollInterval`: true if that changes something.
@@ -105,6 +125,35 @@ impl Toolkit {
         (1..=TIMERS)
             .find(|id| !taken(id))
             .ok_or(Reason::NoTimerAvailable)
+    }
+
+    /// `allocateServiceIdentifier`: the lowest free service of the card, if the applet may have one more.
+    pub(super) fn free_service(&self, aid: &Aid) -> Result<u8, Reason> {
+        let entry = self.entry(aid).ok_or(Reason::RegistryError)?;
+        let none = Reason::NoServiceIdAvailable;
+        if entry.services.len() >= usize::from(entry.parameters.services) {
+            return Err(none);
+        }
+        (0..SERVICES)
+            .find(|id| self.service_owner(*id).is_none())
+            .ok_or(none)
+    }
+
+    /// The applet that has this service.
+    pub(crate) fn service_owner(&self, id: u8) -> Option<&Aid> {
+        self.entries
+            .iter()
+            .find(|entry| entry.services.contains(&id))
+            .map(|entry| &entry.aid)
+    }
+
+    /// `setEvent`, with what other applets have registered: one applet at a time has the call control.
+    pub(super) fn may_register(&self, aid: &Aid, event: i16) -> Result<(), Reason> {
+        let others = self.entries.iter().filter(|entry| entry.aid != *aid);
+        if event == event::CALL_CONTROL_BY_NAA && others.into_iter().any(|entry| entry.has(event)) {
+            return Err(Reason::EventAlreadyRegistered);
+        }
+        Ok(())
     }
 
     /// The applet that has this timer.

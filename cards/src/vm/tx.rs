@@ -10,6 +10,7 @@ use super::host::Host;
 use super::interp::tell;
 use super::native_state::NativeState;
 use super::observer::Event;
+use super::thread::Thread;
 use super::value::{Context, PackageId, Ref, Value};
 use super::vm::Vm;
 use serde::{Deserialize, Serialize};
@@ -189,6 +190,12 @@ impl Vm {
             tell(host, &Event::Aborted { bytes: tx.bytes });
         }
         self.roll_back()
+    }
+
+    /// Aborts the transaction that a suspended thread has open, if it has one.
+    pub fn abort_of(&mut self, thread: &mut Thread, host: &mut dyn Host) {
+        let gone = self.give_up(host);
+        Vm::forget_in(thread, &gone);
     }
 
     /// Undoes the open transaction, if there is one; gives the objects that are gone.

@@ -164,7 +164,10 @@ impl ToolkitParameters {
             true => Some(bytes.byte("maximum number of services")?),
             false => None,
         };
-        bytes.end()?;
+        // Later releases may add fields, which older cards pass over; the older form has none behind the TARs.
+        if !services {
+            bytes.end()?;
+        }
         let out = ToolkitParameters {
             priority,
             max_timers,

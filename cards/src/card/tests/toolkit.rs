@@ -129,15 +129,27 @@ fn fetch(card: &mut VirtualCard, answer: &str) -> String {
 
 const PROFILE: &str = "8010000014 FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF";
 
-/// TERMINAL PROFILE, the framework's SET UP EVENT LIST, and the applet's OPEN CHANNEL, not answered yet.
-fn started() -> VirtualCard {
-    let mut card = with_applet();
-    let answer = raw(&mut card, PROFILE);
+/// TERMINAL PROFILE, and the framework's SET UP EVENT LIST and POLL INTERVAL; gives the last answer.
+fn told(card: &mut VirtualCard) -> String {
+    let answer = raw(card, PROFILE);
     assert_eq!(
-        fetch(&mut card, &answer),
+        fetch(card, &answer),
         "D00D810301050082028182990209 0A".replace(' ', "")
     );
-    let answer = raw(&mut card, "801400000C 810301050082028281830100");
+    let answer = raw(card, "801400000C 810301050082028281830100");
+    assert_eq!(fetch(card, &answer), "D00D8103010300820281828402011E");
+    raw(
+        card,
+        "8014000010 81030103008202828183010084020 13C"
+            .replace(' ', "")
+            .as_str(),
+    )
+}
+
+/// The same, and the applet's OPEN CHANNEL, not answered yet.
+fn started() -> VirtualCard {
+    let mut card = with_applet();
+    let answer = told(&mut card);
     let open = fetch(&mut card, &answer);
     assert_eq!(
         open,
@@ -335,7 +347,7 @@ fn the_handler_is_given_once_to_those_who_wait_for_it() {
         raw(&mut card, "801400000C 810301010382028281830100"),
         "9000"
     );
-    assert_eq!(log(&mut card), "2202 007B 7701 0000 0000");
+    assert_eq!(log(&mut card), "2202 007B 7600 0000 0000");
     assert!(card.world.toolkit.registered(123).is_empty());
 }
 
@@ -397,9 +409,7 @@ fn the_record_has_every_crossing_in_order() {
     assert_eq!(record.last(), Some(&Answer(Response::status(Sw::OK))));
     assert!(at < record.len() - 1);
     card.reset();
-    let answer = raw(&mut card, PROFILE);
-    fetch(&mut card, &answer);
-    let answer = raw(&mut card, "801400000C 810301050082028281830100");
+    let answer = told(&mut card);
     fetch(&mut card, &answer);
     raw(&mut card, "8014000010 810301400182028281830100B8028100");
     let record: Vec<Boundary> = card

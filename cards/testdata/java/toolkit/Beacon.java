@@ -155,15 +155,13 @@ public final class Beacon extends Applet implements ToolkitInterface, Applicatio
 
     private void more() {
         ProactiveHandler handler = ProactiveHandlerSystem.getTheHandler();
+        // send() aborts an open transaction: what was noted in it is gone.
         JCSystem.beginTransaction();
+        note((short) 0x7700);
         handler.initMoreTime();
-        try {
-            handler.send();
-        } catch (javacard.framework.TransactionException e) {
-            note((short) (0x7700 + e.getReason()));
-        }
-        JCSystem.commitTransaction();
-        note(handler.send());
+        byte result = handler.send();
+        note((short) (0x7600 + JCSystem.getTransactionDepth()));
+        note(result);
         handler.init((byte) 0x01, (byte) 3, (byte) 0x82);
         note(handler.send());
     }
