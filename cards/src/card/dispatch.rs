@@ -3,6 +3,7 @@
 use super::VirtualCard;
 use crate::channels::{self, Selected};
 use crate::gp::Stop;
+use crate::toolkit::files;
 use applet_gen::gp::scp03::session::is_secure_class;
 use applet_model::apdu::{Command, Response};
 use applet_model::status::Sw;
@@ -105,9 +106,17 @@ impl VirtualCard {
         let done = world
             .files
             .command(&mut world.nvm, &mut open.position, command);
-        match done {
-            Ok(done) => Ok(done.response),
-            Err(error) => Ok(Response::status(error.status()?)),
+        let done = match done {
+            Ok(done) => done,
+            Err(error) => return Ok(Response::status(error.status()?)),
+        };
+        if let Some(file) = done.updated {
+            let record = open.position.record;
+            let information = files::information(world.files.tree(), file, command, record);
+            if let Some(path) = world.files.path(file) {
+                self.file_updated(&path, information)?;
+            }
         }
+        Ok(done.response)
     }
 }

@@ -3,11 +3,12 @@
 
 use super::VirtualCard;
 use super::world::is_recorded;
+use crate::fs::FilePath;
 use crate::gp::Stop;
 use crate::gp::registry::Aid;
 use crate::power::PowerCut;
 use crate::toolkit::{
-    self, Activation, BipChannel, Handler, Proactive, Reason, Sender, Suspended, event, tag,
+    self, Activation, BipChannel, Handler, Proactive, Reason, Sender, Suspended, event, files, tag,
     without_number,
 };
 use crate::vm::{Outcome, Ref, Resume, Thread, Value};
@@ -40,8 +41,41 @@ impl VirtualCard {
         target: Option<&Aid>,
     ) -> Result<(), Stop> {
         let mut concerned = self.world.toolkit.registered(event);
-        concerned.retain(|aid| target.is_none_or(|target| target == aid) && self.may_run(aid));
-        let alone = concerned.len() == 1;
+        concerned.retain(|aid| target.is_none_or(|target| target == aid));
+        self.put(event, envelope, concerned)
+    }
+
+    /// EVENT_EXTERNAL_FILE_UPDATE, for those who registered for this file or its directory.
+    pub(super) fn file_updated(
+        &mut self,
+        path: &FilePath,
+        information: [u8; 4],
+    ) -> Result<(), Stop> {
+        let event = event::EXTERNAL_FILE_UPDATE;
+        let mut concerned = self.world.toolkit.registered(event);
+        concerned.retain(|aid| {
+            let entry = self.world.toolkit.entry(aid);
+            entry.is_some_and(|entry| entry.watches(path))
+        });
+        let envelope = (files::TEMPLATE.0, files::update(path, information));
+        self.put(event, Some(envelope), concerned)
+    }
+
+    /// EVENT_APPLICATION_DESELECT: the session of a file system's application ended.
+    pub(super) fn application_left(&mut self, aid: &[u8]) -> Result<(), Stop> {
+        let envelope = (files::TEMPLATE.0, files::deselected(aid));
+        self.trigger(event::APPLICATION_DESELECT, Some(envelope), None)
+    }
+
+    /// Puts an event before these applets.
+    fn put(
+        &mut self,
+        event: i16,
+        envelope: Option<(u8, Vec<u8>)>,
+        mut concerned: Vec<Aid>,
+    ) -> Result<(), Stop> {
+        concerned.retain(|aid| self.may_run(aid));
+        let alone = concerned.len() == 1 && event::may_be_refused(event);
         if !concerned.is_empty() {
             self.world.toolkit.withdraw();
         }
@@ -169,7 +203,7 @@ impl VirtualCard {
 
     /// What stands above the menu.
     fn menu_title(&self) -> toolkit::Title {
-        toolkit::Title::default()
+        files::title(self.world.files.tree())
     }
 
     /// EVENT_PROACTIVE_HANDLER_AVAILABLE: once per registration, which is cleared before the call.

@@ -127,6 +127,32 @@ impl VirtualCard {
             _ => Sw::NOT_FOUND,
         })?;
         let (selected, adf) = (found.selected.clone(), found.adf);
+        // P2's session control (ETSI TS 102 221 table 11.2): termination of the application.
+        let terminates = command.p2 & 0x60 == 0x40 && adf.is_some();
+        if terminates && current.position.adf != adf {
+            return Err(Sw::CONDITIONS_NOT_SATISFIED.into());
+        }
+        let ended = current
+            .position
+            .adf
+            .filter(|current| terminates || Some(*current) != adf);
+        let ended = ended.and_then(|adf| self.world.files.tree().get(adf).ok()?.adf_name());
+        let ended = ended.map(<[u8]>::to_vec);
+        let response = self.select_application(command, selected, adf.filter(|_| !terminates))?;
+        if let Some(aid) = ended {
+            self.application_left(&aid)?;
+        }
+        Ok(response)
+    }
+
+    /// Selects what was found by name.
+    fn select_application(
+        &mut self,
+        command: &Command,
+        selected: Selected,
+        adf: Option<FileId>,
+    ) -> Result<Response, Stop> {
+        let channel = command.channel();
         let no_data = command.p2 & 0x0C == 0x0C;
         self.leave(channel)?;
         if let Selected::Applet(aid) = &selected {

@@ -12,7 +12,7 @@
 mod admin;
 mod natives;
 
-pub(crate) use natives::native;
+pub(crate) use natives::{current, native};
 
 use crate::fs::security::Rights;
 use crate::fs::{FileError, FileId, FileSystems, Position, Reach, ops};

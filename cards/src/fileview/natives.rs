@@ -5,7 +5,7 @@ use crate::card::{Place, World};
 use crate::fs::commands::direction;
 use crate::fs::ops::{self, Record, Search, Within};
 use crate::fs::tree::LifeCycle;
-use crate::fs::{FileId, Position};
+use crate::fs::{FileError, FileId, FilePath, Position};
 use crate::gp::registry::Aid;
 use crate::vm::{
     Access, Fault, NativeCall, Owner, Ref, Storage, Throw, Value, Vm, VmError, system,
@@ -52,6 +52,16 @@ fn position(world: &World, vm: &Vm, view: &View) -> Result<Position, Fault> {
     let length = i16::try_from(CONTEXT).unwrap_or(i16::MAX);
     let context = vm.read(RUNTIME, view.context, 0, length)?;
     view.position(&world.files, context).map_err(thrown)
+}
+
+/// Where a view's current file is, or its directory.
+pub(crate) fn current(world: &World, vm: &Vm, object: Ref) -> Result<FilePath, Fault> {
+    let Some((_, view)) = world.views.view(vm.native_tag(object)) else {
+        return Err(VmError::NotSupported("a FileView of the applet's own".to_owned()).into());
+    };
+    let at = position(world, vm, view)?;
+    let path = world.files.path(at.file.unwrap_or(at.directory));
+    path.ok_or_else(|| thrown(FileError::NotFound))
 }
 
 /// `getTheUICCView`, `getTheFileView` and those of the administration: `null` before the applet is registered, for a

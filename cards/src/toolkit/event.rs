@@ -107,3 +107,8 @@ pub fn takes_response(event: i16) -> bool {
 pub fn is_urgent(event: i16) -> bool {
     event == CALL_CONTROL_BY_NAA
 }
+
+/// Events that the terminal brings in an ENVELOPE, which it sends again if it is told "busy".
+pub fn may_be_refused(event: i16) -> bool {
+    !is_of_files(event) && !matches!(event, PROFILE_DOWNLOAD | APPLICATION_DESELECT)
+}

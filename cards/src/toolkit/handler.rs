@@ -26,6 +26,8 @@ pub(crate) mod tag {
     pub const SERVICE_RECORD: u8 = one_byte(Tag::SERVICE_RECORD);
     pub const HELP_REQUEST: u8 = one_byte(Tag::HELP_REQUEST);
     pub const DURATION: u8 = one_byte(Tag::DURATION);
+    pub const ALPHA_IDENTIFIER: u8 = one_byte(Tag::ALPHA_IDENTIFIER);
+    pub const TEXT_ATTRIBUTE: u8 = one_byte(Tag::TEXT_ATTRIBUTE);
 }
 
 /// A list of simple TLVs, and which of them was found last.

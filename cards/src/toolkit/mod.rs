@@ -5,6 +5,7 @@
 //! framework numbers every proactive command 1.
 
 pub mod event;
+pub(crate) mod files;
 mod framework;
 mod handler;
 mod menu;

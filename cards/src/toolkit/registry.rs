@@ -3,6 +3,7 @@
 
 use super::event;
 use super::{Reason, Toolkit};
+use crate::fs::FilePath;
 use crate::gp::ToolkitParameters;
 use crate::gp::registry::Aid;
 use crate::vm::Ref;
@@ -38,6 +39,9 @@ pub(crate) struct Entry {
     /// One of its menu entries has help.
     #[serde(default)]
     pub help: bool,
+    /// Files and directories whose changes it wants to know.
+    #[serde(default)]
+    pub files: BTreeSet<FilePath>,
     /// What `requestPollInterval` asked for.
     pub poll: i16,
     /// The `ToolkitRegistry` object, once it was asked for.
@@ -56,6 +60,7 @@ impl Entry {
             services: BTreeSet::new(),
             menu: false,
             help: false,
+            files: BTreeSet::new(),
             poll: POLL_NO_DURATION,
             object: None,
             interface: None,
@@ -67,6 +72,7 @@ impl Entry {
         match event {
             event::TIMER_EXPIRATION => !self.timers.is_empty(),
             event::STATUS_COMMAND => self.poll != POLL_NO_DURATION,
+            event::EXTERNAL_FILE_UPDATE => !self.files.is_empty(),
             event::LOCAL_CONNECTION => !self.services.is_empty(),
             event::MENU_SELECTION => self.menu,
             event::MENU_SELECTION_HELP_REQUEST => self.help,
@@ -87,6 +93,9 @@ impl Entry {
         }
         if !event::is_supported(event) {
             return Err(Reason::EventNotSupported);
+        }
+        if event == event::EXTERNAL_FILE_UPDATE {
+            return Ok(!core::mem::take(&mut self.files).is_empty());
         }
         Ok(self.events.remove(&event))
     }

@@ -2,9 +2,10 @@
 
 use super::{Answer, VOID, caller, not_supported, short};
 use crate::card::World;
+use crate::fs::FilePath;
 use crate::toolkit::menu::Text;
-use crate::toolkit::{Entry, Reason, event};
-use crate::vm::{Fault, NativeCall, Vm};
+use crate::toolkit::{Entry, Reason, event, files};
+use crate::vm::{Fault, NativeCall, Throw, Vm, system};
 use applet_model::trace::Boundary;
 
 /// `ToolkitRegistry`: serves the applet to which the object was given.
@@ -156,9 +157,60 @@ pub(super) fn call(world: &mut World, vm: &Vm, call: &NativeCall) -> Answer {
             toolkit.session.services.remove(&id);
             VOID
         }
-        // Nothing outside of the profiles changes this card's files.
-        ("registerFileEvent" | "deregisterFileEvent", _) => Err(Reason::EventNotSupported.into()),
+        ("registerFileEvent" | "deregisterFileEvent", _) => {
+            let paths = file_paths(world, vm, call)?;
+            let mut next = world.toolkit.entry(&aid).ok_or_else(gone)?.files.clone();
+            match call.method {
+                "registerFileEvent" => next.extend(paths),
+                _ => next.retain(|path| !paths.contains(path)),
+            }
+            let entry = world.toolkit.entry_mut(&aid).ok_or_else(gone)?;
+            if entry.files != next {
+                world.nvm.commit()?;
+                entry.files = next;
+            }
+            VOID
+        }
         _ => Err(not_supported(call)),
+    }
+}
+
+/// The files that a file event is for: the view's current one, or those of a file list.
+fn file_paths(world: &World, vm: &Vm, call: &NativeCall) -> Result<Vec<FilePath>, Fault> {
+    let event = call.short(0)?;
+    let view = call.descriptor.starts_with("(SL");
+    let paths = match view {
+        true => {
+            vm.readable(call.caller, call.reference(1)?)?;
+            None
+        }
+        false => {
+            let list = super::given(vm, call, 1)?;
+            let adf = match call.reference(4)?.is_null() {
+                true => None,
+                false => Some(super::given(vm, call, 4)?),
+            };
+            if adf
+                .as_ref()
+                .is_some_and(|aid| !(5..=16).contains(&aid.len()) && !aid.is_empty())
+            {
+                return Err(Throw::system(system::ILLEGAL_VALUE).into());
+            }
+            Some(files::paths(&list, adf.as_deref())?)
+        }
+    };
+    match event {
+        event::EXTERNAL_FILE_UPDATE => {}
+        event if event::has_own_method(event) => return Err(Reason::EventNotAllowed.into()),
+        _ => return Err(Reason::EventNotSupported.into()),
+    }
+    match paths {
+        Some(paths) => Ok(paths),
+        None => Ok(vec![crate::fileview::current(
+            world,
+            vm,
+            call.reference(1)?,
+        )?]),
     }
 }
 
