@@ -177,41 +177,29 @@ pub(super) fn call(world: &mut World, vm: &Vm, call: &NativeCall) -> Answer {
 
 /// The files that a file event is for: the view's current one, or those of a file list.
 fn file_paths(world: &World, vm: &Vm, call: &NativeCall) -> Result<Vec<FilePath>, Fault> {
-    let event = call.short(0)?;
     let view = call.descriptor.starts_with("(SL");
-    let paths = match view {
-        true => {
-            vm.readable(call.caller, call.reference(1)?)?;
-            None
-        }
-        false => {
-            let list = super::given(vm, call, 1)?;
-            let adf = match call.reference(4)?.is_null() {
-                true => None,
-                false => Some(super::given(vm, call, 4)?),
-            };
-            if adf
-                .as_ref()
-                .is_some_and(|aid| !(5..=16).contains(&aid.len()) && !aid.is_empty())
-            {
+    let (mut list, mut adf) = (Vec::new(), None);
+    if view {
+        vm.readable(call.caller, call.reference(1)?)?;
+    } else {
+        list = super::given(vm, call, 1)?;
+        if !call.reference(4)?.is_null() {
+            let aid = super::given(vm, call, 4)?;
+            if !(5..=16).contains(&aid.len()) && !aid.is_empty() {
                 return Err(Throw::system(system::ILLEGAL_VALUE).into());
             }
-            Some(files::paths(&list, adf.as_deref())?)
+            adf = Some(aid);
         }
-    };
-    match event {
+    }
+    match call.short(0)? {
         event::EXTERNAL_FILE_UPDATE => {}
         event if event::has_own_method(event) => return Err(Reason::EventNotAllowed.into()),
         _ => return Err(Reason::EventNotSupported.into()),
     }
-    match paths {
-        Some(paths) => Ok(paths),
-        None => Ok(vec![crate::fileview::current(
-            world,
-            vm,
-            call.reference(1)?,
-        )?]),
-    }
+    Ok(match view {
+        true => vec![crate::fileview::current(world, vm, call.reference(1)?)?],
+        false => files::paths(&list, adf.as_deref())?,
+    })
 }
 
 /// The identifier of a menu entry, the first argument.

@@ -71,9 +71,10 @@ fn channel_status(handler: &mut Handler, id: i16) -> Answer {
             break;
         }
         match handler.value()? {
+            [] => {}
             [hi, ..] if i16::from(hi & 0x07) != id => {}
+            [_] => return Err(Reason::OutOfTlvBoundaries.into()),
             [hi, lo, ..] => return short(i16::from_be_bytes([*hi, *lo])),
-            _ => return Err(Reason::OutOfTlvBoundaries.into()),
         }
     }
     Err(Reason::UnavailableElement.into())
