@@ -33,7 +33,7 @@ use crate::gp::registry::{Aid, Registry};
 use crate::gp::{Domain, KeySet, Stop};
 use crate::power::Nvm;
 use crate::toolkit::{Toolkit, event};
-use crate::vm::{Limits, Mode, Observer, Slot, Vm};
+use crate::vm::{Limits, Mode, Observer, Platform, Slot, Vm};
 use applet_model::apdu::{ApduError, Command, Response};
 use applet_model::status::Sw;
 use applet_model::trace::Boundary;
@@ -163,11 +163,6 @@ impl VirtualCard {
         if let Some(tries) = scp03.tries {
             domain.tries = tries;
         }
-        let without: Vec<Vec<u8>> = applet_gen::api::packages()
-            .iter()
-            .filter(|package| definition.package(&package.aid).is_none())
-            .map(|package| package.aid.clone())
-            .collect();
         let files = FileSystems::new(definition.file_system.as_ref())?;
         let mut card = VirtualCard {
             atr: definition.atr.bytes().to_vec(),
@@ -176,7 +171,7 @@ impl VirtualCard {
             bip_channels: definition.toolkit.bip_channels,
             timers: definition.toolkit.timers,
             capability_channel: definition.euicc.terminal_capability,
-            vm: Vm::new(limits(&definition), &without),
+            vm: Vm::on(limits(&definition), Platform::of(&definition)),
             world: World {
                 nvm: Nvm::default(),
                 rng: Rng::new(seed, b"card"),

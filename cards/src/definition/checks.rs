@@ -1,6 +1,6 @@
 //! The named checks that a card definition has to pass.
 
-use super::{Definition, Es10Binding, Use};
+use super::{Algorithm, Definition, Es10Binding, Use};
 use applet_gen::gp::scp03::{AesKey, SecurityLevel};
 use std::fmt;
 
@@ -140,6 +140,37 @@ pub const CHECKS: &[Check] = &[
             .filter(|name| !packages.iter().any(|p| p.name == *name))
             .map(|name| format!("{name} is missing"));
             twice.chain(missing).collect()
+        },
+    },
+    Check {
+        name: "algorithms",
+        asks: "an algorithm's API package is there, ECDSA and ECDH have a curve, AEAD ciphers their API version",
+        run: |d| {
+            let j = &d.java_card;
+            let minor = |name: &str| j.packages.iter().find(|p| p.name == name).map(|p| p.minor);
+            let (security, crypto) = (minor("javacard/security"), minor("javacardx/crypto"));
+            let named = |a: &Algorithm| serde_json::to_value(a).unwrap_or_default().to_string();
+            let wrong = |a: &&Algorithm| match a {
+                Algorithm::Aes | Algorithm::AesCtr | Algorithm::Des => crypto.is_none(),
+                Algorithm::AesGcm | Algorithm::AesCcm => crypto.is_none_or(|minor| minor < 6),
+                Algorithm::EcdsaSha1
+                | Algorithm::EcdsaSha224
+                | Algorithm::EcdsaSha256
+                | Algorithm::EcdsaSha384
+                | Algorithm::EcdsaSha512
+                | Algorithm::Ecdh => security.is_none() || j.curves.is_empty(),
+                _ => security.is_none(),
+            };
+            j.algorithms
+                .iter()
+                .filter(wrong)
+                .map(|a| {
+                    format!(
+                        "{} needs a package (version) or a curve that is not listed",
+                        named(a)
+                    )
+                })
+                .collect()
         },
     },
     Check {

@@ -69,6 +69,9 @@ fn each_check_catches_its_fault() {
             let again = d.java_card.packages[0].clone();
             d.java_card.packages.push(again);
         }),
+        ("algorithms", |d| {
+            d.java_card.algorithms.push(Algorithm::AesGcm)
+        }),
         ("scp03-i", |d| d.isd.scp03.i = 0x42),
         ("scp03-level", |d| d.isd.scp03.level = 0x02),
         ("scp03-keys", |d| d.isd.scp03.key_length = 17),
@@ -117,4 +120,19 @@ fn the_schema_names_every_section() {
         assert!(schema["properties"][section].is_object(), "{section}");
     }
     assert_eq!(schema["additionalProperties"], false);
+}
+
+#[test]
+fn the_lists_of_algorithms_and_curves_are_whole() {
+    let schema = json_schema();
+    for (name, count) in [
+        ("Algorithm", Algorithm::ALL.len()),
+        ("Curve", Curve::ALL.len()),
+    ] {
+        assert_eq!(
+            schema["$defs"][name]["oneOf"].as_array().unwrap().len(),
+            count,
+            "{name}"
+        );
+    }
 }

@@ -99,18 +99,93 @@ pub struct Package {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Algorithm {
-    /// AES, CBC without padding.
+    /// AES in ECB and CBC mode, with each padding.
     Aes,
+    /// AES in counter mode.
+    AesCtr,
+    /// AES-GCM: `AEADCipher`, from `javacardx.crypto` 1.6 on.
+    AesGcm,
+    /// AES-CCM: `AEADCipher`, from `javacardx.crypto` 1.6 on.
+    AesCcm,
+    /// AES CBC-MAC.
+    AesMac,
+    /// AES-CMAC.
+    AesCmac,
+    /// DES and triple DES in ECB and CBC mode, with each padding.
+    Des,
+    /// DES MACs of 4 and 8 bytes, algorithms 1 and 3 of ISO/IEC 9797-1.
+    DesMac,
     /// SHA-1.
     Sha1,
+    /// SHA-224.
+    Sha224,
     /// SHA-256.
     Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+    /// HMAC with SHA-1.
+    HmacSha1,
+    /// HMAC with SHA-256.
+    HmacSha256,
+    /// HMAC with SHA-384.
+    HmacSha384,
+    /// HMAC with SHA-512.
+    HmacSha512,
+    /// ECDSA with SHA-1.
+    EcdsaSha1,
+    /// ECDSA with SHA-224.
+    EcdsaSha224,
     /// ECDSA with SHA-256.
     EcdsaSha256,
-    /// ECDH, plain x coordinate.
+    /// ECDSA with SHA-384.
+    EcdsaSha384,
+    /// ECDSA with SHA-512.
+    EcdsaSha512,
+    /// ECDH: plain x coordinate, plain point, and hashed with SHA-1.
     Ecdh,
-    /// Secure random numbers.
+    /// Secure random numbers, under each name that API 3.0.5 has for them.
     SecureRandom,
+    /// Random numbers that need not be secure.
+    PseudoRandom,
+    /// 16-bit checksum.
+    Crc16,
+    /// 32-bit checksum.
+    Crc32,
+}
+
+impl Algorithm {
+    /// Every one.
+    pub const ALL: &[Algorithm] = &[
+        Algorithm::Aes,
+        Algorithm::AesCtr,
+        Algorithm::AesGcm,
+        Algorithm::AesCcm,
+        Algorithm::AesMac,
+        Algorithm::AesCmac,
+        Algorithm::Des,
+        Algorithm::DesMac,
+        Algorithm::Sha1,
+        Algorithm::Sha224,
+        Algorithm::Sha256,
+        Algorithm::Sha384,
+        Algorithm::Sha512,
+        Algorithm::HmacSha1,
+        Algorithm::HmacSha256,
+        Algorithm::HmacSha384,
+        Algorithm::HmacSha512,
+        Algorithm::EcdsaSha1,
+        Algorithm::EcdsaSha224,
+        Algorithm::EcdsaSha256,
+        Algorithm::EcdsaSha384,
+        Algorithm::EcdsaSha512,
+        Algorithm::Ecdh,
+        Algorithm::SecureRandom,
+        Algorithm::PseudoRandom,
+        Algorithm::Crc16,
+        Algorithm::Crc32,
+    ];
 }
 
 /// An elliptic curve.
@@ -119,8 +194,25 @@ pub enum Algorithm {
 pub enum Curve {
     /// NIST P-256.
     P256,
+    /// NIST P-384.
+    P384,
+    /// NIST P-521.
+    P521,
     /// Brainpool P256r1.
     BrainpoolP256r1,
+    /// Brainpool P384r1.
+    BrainpoolP384r1,
+}
+
+impl Curve {
+    /// Every one.
+    pub const ALL: &[Curve] = &[
+        Curve::P256,
+        Curve::P384,
+        Curve::P521,
+        Curve::BrainpoolP256r1,
+        Curve::BrainpoolP384r1,
+    ];
 }
 
 /// Memory for applications, in bytes.

@@ -25,6 +25,9 @@ pub(crate) enum Ret {
 /// A method of an API package.
 pub(crate) struct NativeMethod {
     pub package: &'static str,
+    /// Its AID, and the first minor version that has the method.
+    pub aid: &'static [u8],
+    pub since: u8,
     /// Outermost type that declares it (java/lang/Object aside): what [`super::Host::native`] is told.
     pub class: &'static str,
     pub method: &'static str,
@@ -56,6 +59,8 @@ impl NativeMethod {
 
 pub(crate) struct Class {
     pub name: &'static str,
+    /// First minor version of the package that has it.
+    pub since: u8,
     pub interface: bool,
     pub is_abstract: bool,
     pub superclass: Option<ClassRef>,
@@ -96,7 +101,7 @@ impl Api {
     pub fn get() -> &'static Api {
         static API: OnceLock<Api> = OnceLock::new();
         API.get_or_init(|| {
-            let packages = api::packages();
+            let packages = api::newest();
             Builder {
                 packages,
                 by_name: HashMap::new(),
@@ -227,8 +232,15 @@ impl Builder {
             let id = self.native(class, &above, method);
             put(&mut statics, method.token, id);
         }
+        let aid = self
+            .tables
+            .get(class.name.as_str())
+            .map(|t| t.0.aid.as_slice());
         Class {
             name: class.name.as_str(),
+            since: since(aid.unwrap_or_default(), |p| {
+                p.class_named(&class.name).is_some()
+            }),
             interface: class.is_interface(),
             is_abstract: class.flags & api::flags::ABSTRACT != 0,
             superclass: class
@@ -295,6 +307,14 @@ impl Builder {
         let (args, returns) = descriptor(&method.descriptor)?;
         let native = NativeMethod {
             package: declaring.0.name.as_str(),
+            aid: &declaring.0.aid,
+            since: since(&declaring.0.aid, |package| {
+                let class = package.class_named(&declaring.1.name);
+                class.is_some_and(|c| {
+                    let methods = &mut c.methods.iter();
+                    methods.any(|m| m.name == method.name && m.descriptor == method.descriptor)
+                })
+            }),
             class: declaring.1.name.as_str(),
             method: method.name.as_str(),
             descriptor: method.descriptor.as_str(),
@@ -324,6 +344,14 @@ impl Builder {
         };
         u16::try_from(at).ok().map(NativeId)
     }
+}
+
+/// The first minor version of a package for which something holds.
+fn since(aid: &[u8], holds: impl Fn(&ApiPackage) -> bool) -> u8 {
+    let versions = &mut api::versions(aid).iter();
+    versions
+        .find(|p| holds(p))
+        .map_or(0, |package| package.minor)
 }
 
 fn put(table: &mut Vec<Option<NativeId>>, token: u8, id: Option<NativeId>) {

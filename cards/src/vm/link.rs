@@ -5,10 +5,11 @@ mod cache;
 mod classes;
 mod constants;
 
-use super::api::Api;
+use super::api::{self, Api, NativeId};
 use super::code::{Class, Code, Entry, Exported, Handler, Method, Statics};
 use super::error::LoadError;
 use super::lower::lower;
+use super::platform::Platform;
 use super::state::Linked;
 use super::value::{ClassRef, PackageId};
 use applet_gen::cap::{self, Cap, ComponentTag};
@@ -23,8 +24,7 @@ pub(crate) struct World<'a> {
     pub linked: &'a Linked,
     /// The card has the type `int`.
     pub int: bool,
-    /// AIDs of API packages that the card doesn't have.
-    pub without: &'a [Vec<u8>],
+    pub platform: &'a Platform,
 }
 
 /// Links a load file as package `id`.
@@ -107,17 +107,14 @@ impl World<'_> {
         let fits = |major, minor| major == import.major && minor >= import.minor;
         let missing = "the card does not have this package".to_string();
         if let Some((id, package)) = Api::get().package_by_aid(&import.aid) {
-            let (name, table) = (Some(package.table.name.as_str()), package.table);
-            if self.without.contains(&import.aid) {
-                return fail(name, missing);
-            }
-            if !fits(table.major, table.minor) {
-                return fail(
-                    name,
-                    format!("the card has {}.{}", table.major, table.minor),
-                );
-            }
-            return Ok(id);
+            let name = Some(package.table.name.as_str());
+            return match self.platform.version(&import.aid) {
+                None => fail(name, missing),
+                Some((major, minor)) if !fits(major, minor) => {
+                    fail(name, format!("the card has {major}.{minor}"))
+                }
+                Some(_) => Ok(id),
+            };
         }
         match self.linked.iter().find(|(_, code)| code.aid == import.aid) {
             None => fail(None, missing),
@@ -126,6 +123,19 @@ impl World<'_> {
             }
             Some((id, _)) => Ok(id),
         }
+    }
+
+    /// A class of an API package, if the card's version of the package has it.
+    fn api_class(&self, class: ClassRef) -> Option<&'static api::Class> {
+        let aid = &Api::get().package(class.package)?.table.aid;
+        let class = Api::get().class(class)?;
+        self.platform.has(aid, class.since).then_some(class)
+    }
+
+    /// The method, if the card's version of its package has it.
+    fn api_method(&self, id: NativeId) -> Option<NativeId> {
+        let method = Api::get().native(id)?;
+        self.platform.has(method.aid, method.since).then_some(id)
     }
 
     fn class(&self, class: ClassRef) -> Option<&Class> {
@@ -226,7 +236,7 @@ impl<'a> Linker<'a> {
                             package,
                             class: token.into(),
                         };
-                        Api::get().class(class).ok_or_else(missing)?;
+                        self.world.api_class(class).ok_or_else(missing)?;
                         token.into()
                     }
                 };

@@ -1,6 +1,9 @@
 //! What objects of API classes hold besides their Java fields.
 
-use super::crypto::{AgreementState, CipherState, DigestState, Key, PairState, SignatureState};
+use super::crypto::checksum::Checksum;
+use super::crypto::digest::DigestState;
+use super::crypto::key::{Key, PairState};
+use super::crypto::state::{AgreementState, CipherState, SignatureState};
 use super::value::Ref;
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +19,9 @@ pub(crate) enum NativeState {
     /// Bytes of an AID.
     Aid(Vec<u8>),
     Pin(Pin),
-    /// javacard.security.RandomData; the source is the card's.
-    Random,
+    /// javacard.security.RandomData by its algorithm; the source is the card's.
+    Random(u8),
+    Checksum(Checksum),
     Key(Key),
     Pair(PairState),
     Digest(DigestState),
@@ -49,13 +53,13 @@ impl NativeState {
     /// Bytes that it takes on the card.
     pub fn size(&self) -> usize {
         match self {
-            NativeState::None | NativeState::Tag(_) | NativeState::Random => 0,
+            NativeState::None | NativeState::Tag(_) | NativeState::Random(_) => 0,
             NativeState::Reason(_) => 2,
             NativeState::Aid(aid) => aid.len(),
             NativeState::Pin(pin) => 4 + usize::from(pin.max_size),
             NativeState::Key(key) => key.size(),
             NativeState::Pair(_) => 6,
-            NativeState::Digest(_) => 8,
+            NativeState::Digest(_) | NativeState::Checksum(_) => 8,
             NativeState::Signature(_) | NativeState::Agreement(_) | NativeState::Cipher(_) => 24,
         }
     }
@@ -85,16 +89,24 @@ impl NativeState {
         }
     }
 
-    /// What a loss of power does to it: working state in RAM is gone.
+    /// What a loss of power does to it: working state in RAM is gone. Signatures, ciphers and key agreements
+    /// keep the key that they were initialised with (API, class descriptions).
     pub fn reset(&mut self) {
         match self {
             NativeState::Pin(pin) => pin.validated = false,
             NativeState::Key(key) => key.reset(),
             NativeState::Digest(d) => d.reset(),
-            NativeState::Signature(s) => s.reset(),
-            NativeState::Agreement(a) => a.key = Ref::NULL,
+            NativeState::Checksum(sum) => *sum = Checksum::new(sum.long),
+            NativeState::Signature(s) => s.restart(),
             NativeState::Cipher(c) => c.reset(),
             _ => {}
+        }
+    }
+
+    /// What deselection does to it: a key that is cleared on deselect is gone.
+    pub fn deselect(&mut self) {
+        if let NativeState::Key(key) = self {
+            key.deselect();
         }
     }
 }

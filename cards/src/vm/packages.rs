@@ -70,7 +70,7 @@ impl Vm {
             let world = World {
                 linked: &self.linked,
                 int: self.s.limits.int,
-                without: &self.s.without,
+                platform: &self.s.platform,
             };
             let code = shared(&loaded.load_file, *id, &world)?;
             loaded.load_file = Arc::clone(&code.load_file);
@@ -83,7 +83,7 @@ impl Vm {
         World {
             linked: &self.linked,
             int: self.s.limits.int,
-            without: &self.s.without,
+            platform: &self.s.platform,
         }
     }
 

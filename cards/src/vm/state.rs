@@ -70,8 +70,7 @@ pub(crate) struct State {
     pub limits: Limits,
     #[serde(default)]
     pub mode: Mode,
-    /// AIDs of API packages that the card doesn't have.
-    pub without: Vec<Vec<u8>>,
+    pub platform: super::Platform,
     pub heap: Heap,
     #[serde(with = "as_list")]
     pub packages: BTreeMap<PackageId, Loaded>,

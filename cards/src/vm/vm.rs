@@ -7,6 +7,7 @@ use super::error::VmError;
 use super::heap::{Access, Heap, Kind};
 use super::limits::Limits;
 use super::native_state::NativeState;
+use super::platform::Platform;
 use super::state::{Active, Instance, Linked, State};
 use super::thread::Thread;
 use super::value::{ClassRef, Context, InstanceId, Owner, PackageId, Ref, Value};
@@ -47,13 +48,19 @@ impl PartialEq for Vm {
 }
 
 impl Vm {
-    /// A card without packages. `without` are AIDs of API packages that this card does not have.
+    /// A card that has everything of the API but the packages of these AIDs, and no package of its own.
     #[must_use]
     pub fn new(limits: Limits, without: &[Vec<u8>]) -> Self {
+        Vm::on(limits, Platform::newest(without))
+    }
+
+    /// A card with this platform, and no package of its own.
+    #[must_use]
+    pub fn on(limits: Limits, platform: Platform) -> Self {
         let state = State {
             limits,
             mode: super::Mode::default(),
-            without: without.to_vec(),
+            platform,
             heap: Heap::default(),
             packages: BTreeMap::new(),
             instances: BTreeMap::new(),
@@ -368,7 +375,7 @@ impl Vm {
         Ok(Thread::new(target, all, owner))
     }
 
-    /// The applet on this channel is no longer selected: CLEAR_ON_DESELECT arrays of its package are
+    /// The applet on this channel is no longer selected: CLEAR_ON_DESELECT arrays and keys of its package are
     /// cleared if none of the package's applets is active any more.
     pub fn deselected(&mut self, channel: u8) {
         let selected = &mut self.s.selected;
@@ -377,10 +384,18 @@ impl Vm {
         };
         let package = selected.remove(at).package;
         if !self.is_selected(package) {
-            self.clear(|o| {
-                o.storage == super::Storage::Deselect
-                    && o.owner.context == Context::Package(package)
-            });
+            let context = Context::Package(package);
+            self.clear(|o| o.storage == super::Storage::Deselect && o.owner.context == context);
+            for (_, object) in self.s.heap.iter_mut() {
+                if let Kind::Instance {
+                    native: Some(native),
+                    ..
+                } = &mut object.kind
+                    && object.owner.context == context
+                {
+                    native.deselect();
+                }
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-/// By the load file's SHA-256.
+/// By the SHA-256 of the load file and of the card's API versions: they say which tokens there are.
 type Cache = HashMap<[u8; 32], Vec<Weak<Code>>>;
 
 /// Load files between two looks for those that no card has any more.
@@ -21,7 +21,11 @@ fn cache() -> &'static Mutex<Cache> {
 
 /// The linked code of a load file as package `id`, made if no other card has it.
 pub(crate) fn shared(load_file: &[u8], id: PackageId, world: &World<'_>) -> Result<Arc<Code>> {
-    let key: [u8; 32] = Sha256::digest(load_file).into();
+    let hash = Sha256::new().chain_update(load_file);
+    let key: [u8; 32] = hash
+        .chain_update(world.platform.versions())
+        .finalize()
+        .into();
     let known = {
         let cache = cache().lock().unwrap_or_else(PoisonError::into_inner);
         let all = cache.get(&key).into_iter().flatten();

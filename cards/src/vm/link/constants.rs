@@ -114,12 +114,13 @@ impl Linker<'_> {
                         (MethodRef::Java { package, method }, nargs)
                     }
                     None => {
-                        let class = Api::get().class(ClassRef {
+                        let class = self.world.api_class(ClassRef {
                             package,
                             class: class.into(),
                         });
                         let id = class
                             .and_then(|c| *c.statics.get(usize::from(token))?)
+                            .and_then(|id| self.world.api_method(id))
                             .ok_or_else(none)?;
                         (MethodRef::Native(id), native_args(id))
                     }
@@ -154,8 +155,9 @@ impl Linker<'_> {
             Some(known) if token & 0x80 == 0 => known.public.get(at).copied().flatten(),
             Some(known) => known.package.get(at).copied().flatten(),
             None => {
-                let api = Api::get().class(class);
+                let api = self.world.api_class(class);
                 let id = api.and_then(|c| *c.virtuals.get(usize::from(token))?);
+                let id = id.and_then(|id| self.world.api_method(id));
                 id.map(MethodRef::Native)
             }
         };

@@ -5,11 +5,12 @@ mod aid;
 mod apdu;
 mod applet;
 mod cipher;
+mod digest;
 mod exceptions;
 mod jcsystem;
 mod keys;
 mod pin;
-mod security;
+mod signature;
 mod util;
 
 use super::api::NativeMethod;
@@ -49,10 +50,18 @@ pub(crate) fn find(class: &str, method: &str, descriptor: &str) -> Option<Native
         ("javacard/framework", "JCSystem") => jcsystem::find(method, descriptor),
         ("javacard/framework", "Util") => util::find(method, descriptor),
         ("javacard/framework", "AID") => aid::find(method, descriptor),
-        ("javacard/framework", "OwnerPIN") => pin::find(method, descriptor),
-        ("javacard/security", _) => keys::find(name, method, descriptor)
-            .or_else(|| security::find(name, method, descriptor)),
-        ("javacardx/crypto", "Cipher") => cipher::find(method, descriptor),
+        ("javacard/framework", "OwnerPIN" | "PIN" | "OwnerPINx" | "OwnerPINBuilder") => {
+            pin::find(method, descriptor)
+        }
+        (
+            "javacard/security",
+            "MessageDigest" | "InitializedMessageDigest" | "RandomData" | "Checksum",
+        ) => digest::find(name, method, descriptor),
+        ("javacard/security", "Signature" | "KeyAgreement") => {
+            signature::find(name, method, descriptor)
+        }
+        ("javacard/security", _) => keys::find(name, method, descriptor),
+        ("javacardx/crypto", _) => cipher::find(name, method, descriptor),
         _ => None,
     }
 }

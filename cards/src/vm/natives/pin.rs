@@ -6,6 +6,9 @@ use crate::vm::native_state::{NativeState, Pin};
 use subtle::ConstantTimeEq;
 
 const ILLEGAL_VALUE: i16 = 1;
+/// OwnerPINBuilder's types.
+const OWNER_PIN: u8 = 1;
+const OWNER_PIN_X: u8 = 2;
 
 pub(super) fn find(method: &str, descriptor: &str) -> Option<NativeFn> {
     Some(match (method, descriptor) {
@@ -22,6 +25,19 @@ pub(super) fn find(method: &str, descriptor: &str) -> Option<NativeFn> {
             validated(c, false)
         },
         ("resetAndUnblock", "()V") => unblock,
+        ("buildOwnerPIN", _) => build,
+        ("getTryLimit", "()B") => |c| short(get(c)?.limit.into()),
+        ("setTryLimit", "(B)V") => |c| {
+            let limit = c.byte(0)?;
+            counted(c, |pin| {
+                pin.limit = limit;
+                pin.left = limit;
+            })
+        },
+        ("setTriesRemaining", "(B)V") => |c| {
+            let left = c.byte(0)?;
+            counted(c, |pin| pin.left = left)
+        },
         ("update", "([BSB)V") => update,
         _ => return None,
     })
@@ -39,17 +55,47 @@ fn get(c: &Call<'_>) -> Result<Pin, Fault> {
 }
 
 fn new(c: &mut Call<'_>) -> Answer {
+    let pin = made(c)?;
+    c.set_state(c.this, NativeState::Pin(pin))?;
+    Ok(None)
+}
+
+fn made(c: &Call<'_>) -> Result<Pin, Fault> {
     let (limit, size) = (c.byte(0)?, c.byte(1)?);
     if limit.cast_signed() < 1 || size.cast_signed() < 1 {
         return Err(illegal());
     }
-    let pin = Pin {
+    Ok(Pin {
         value: Vec::new(),
         max_size: size,
         limit,
         left: limit,
         validated: false,
+    })
+}
+
+/// A PIN of a type that the API has since 3.0.5. One whose tries are decremented by the applet
+/// (OWNER_PIN_X_WITH_PREDECREMENT) is refused, as the API allows for types.
+fn build(c: &mut Call<'_>) -> Answer {
+    let class = match c.byte(2)? {
+        OWNER_PIN => "javacard/framework/OwnerPIN",
+        OWNER_PIN_X => "javacard/framework/OwnerPINx",
+        _ => return Err(illegal()),
     };
+    let pin = made(c)?;
+    let r = c.make(class, NativeState::Pin(pin))?;
+    super::reference(r)
+}
+
+/// Sets the try limit or the tries that are left; they are 1 at least, and the limit at most.
+fn counted(c: &mut Call<'_>, change: impl FnOnce(&mut Pin)) -> Answer {
+    let mut pin = get(c)?;
+    change(&mut pin);
+    let (limit, left) = (pin.limit.cast_signed(), pin.left.cast_signed());
+    if limit < 1 || left < 0 || left > limit {
+        return Err(illegal());
+    }
+    pin.validated = false;
     c.set_state(c.this, NativeState::Pin(pin))?;
     Ok(None)
 }

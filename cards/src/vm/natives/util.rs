@@ -13,6 +13,7 @@ pub(super) fn find(method: &str, descriptor: &str) -> Option<NativeFn> {
         "arrayCopy" => array_copy,
         "arrayCopyNonAtomic" => array_copy_non_atomic,
         "arrayFillNonAtomic" => array_fill_non_atomic,
+        "arrayFill" => array_fill,
         "arrayCompare" => array_compare,
         "makeShort" => |c| short(i16::from_be_bytes([c.byte(0)?, c.byte(1)?])),
         "getShort" => get_short,
@@ -61,6 +62,16 @@ fn array_fill_non_atomic(c: &mut Call<'_>) -> Answer {
     let size = usize::try_from(length).map_err(|_| Throw::bounds())?;
     let data = vec![c.byte(3)?; size];
     c.vm.write_non_atomic(c.host, c.caller, array, offset, &data)?;
+    after(offset, length)
+}
+
+fn array_fill(c: &mut Call<'_>) -> Answer {
+    let (array, offset, length) = (c.reference(0)?, c.short(1)?, c.short(2)?);
+    let size = usize::try_from(length).map_err(|_| Throw::bounds())?;
+    let data = vec![c.byte(3)?; size];
+    c.vm.writable(c.caller, array, offset, size)?;
+    fits(c, array, size)?;
+    c.vm.write(c.host, c.caller, array, offset, &data)?;
     after(offset, length)
 }
 

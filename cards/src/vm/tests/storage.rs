@@ -200,6 +200,25 @@ fn imports_must_be_on_the_card() {
     ));
 }
 
+/// A card with version 1.0 of a package refuses what imports 1.1, and names what it has (JCVM 4.5.2).
+#[test]
+fn imports_must_not_be_newer_than_the_card() {
+    let mut definition = crate::definition::Definition::shipped("virtual-lab").unwrap();
+    for package in &mut definition.java_card.packages {
+        if package.name == "javacard/framework" {
+            package.minor = 4;
+        }
+    }
+    let mut vm = Vm::on(Limits::default(), Platform::of(&definition));
+    let refused = vm.load(&load_files().0, &mut Host::default()).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("javacard.framework (A0000000620101) 1.5: the card has 1.4"),
+        "{refused}"
+    );
+}
+
 #[test]
 fn packages_and_instances_are_deleted_in_order() {
     let (mut card, mut host) = Card::new();
