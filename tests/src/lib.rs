@@ -39,6 +39,14 @@ pub fn eid(n: u32) -> Eid {
 /// If the lab's own definition or hierarchy is wrong.
 pub fn factory_card(n: u32, seed: u64) -> VirtualCard {
     let definition = Definition::find("virtual-lab").unwrap_or_else(|e| panic!("{e}"));
+    card_of(definition, n, seed)
+}
+
+/// A virtual card of a definition that has test keys, as it leaves the factory.
+///
+/// # Panics
+/// If the definition has none, or the lab's hierarchy is wrong.
+pub fn card_of(definition: Definition, n: u32, seed: u64) -> VirtualCard {
     let euicc = EuiccConfig::lab(eid(n)).unwrap_or_else(|e| panic!("{e}"));
     let config =
         CardConfig::with_test_keys(definition, seed, euicc).unwrap_or_else(|e| panic!("{e}"));
@@ -95,12 +103,11 @@ pub fn install_parameters() -> InstallParameters {
     }
 }
 
-/// Loads and installs the applet; gives the secure channel.
+/// Selects the issuer security domain and opens a secure channel to it.
 ///
 /// # Panics
 /// If the card refuses any step.
-pub fn install(card: &mut VirtualCard) -> SecureChannel {
-    card.reset();
+pub fn authenticate(card: &mut VirtualCard) -> SecureChannel {
     let key: Vec<u8> = (0x40..0x50).collect();
     let keys = StaticKeys::new(&key, &key, &key).expect("AES keys");
     assert!(send(card, &command::select(aid::ISD)).sw.is_ok());
@@ -110,7 +117,16 @@ pub fn install(card: &mut VirtualCard) -> SecureChannel {
         .authenticate(&keys, &answer, SecurityLevel::CMac)
         .expect("the card's cryptogram");
     let answer = send(card, pending.command());
-    let mut channel = pending.complete(&answer).expect("authenticated");
+    pending.complete(&answer).expect("authenticated")
+}
+
+/// Loads and installs the applet; gives the secure channel.
+///
+/// # Panics
+/// If the card refuses any step.
+pub fn install(card: &mut VirtualCard) -> SecureChannel {
+    card.reset();
+    let mut channel = authenticate(card);
     let load_file = applet().cap.load_file(false).expect("a load file");
     wrapped(
         card,

@@ -24,6 +24,10 @@ pub const SHIPPED: &[(&str, &str)] = &[
         include_str!("../../definitions/virtual-lab.toml"),
     ),
     (
+        "virtual-305",
+        include_str!("../../definitions/virtual-305.toml"),
+    ),
+    (
         "virtual-small",
         include_str!("../../definitions/virtual-small.toml"),
     ),

@@ -1,0 +1,5 @@
+package conformance.language;
+
+interface Sized {
+    short size();
+}
