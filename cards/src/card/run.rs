@@ -5,7 +5,7 @@ use super::world::World;
 use crate::gp::Stop;
 use crate::gp::registry::Aid;
 use crate::power::PowerCut;
-use crate::vm::{Fault, InstanceId, Outcome, Ref, Thread, Value};
+use crate::vm::{Fault, InstanceId, Outcome, Ref, Thread, Value, VmError};
 use applet_model::apdu::{Command, Response};
 use applet_model::status::Sw;
 use applet_model::trace::Boundary;
@@ -155,7 +155,11 @@ impl VirtualCard {
         let mut thread = self
             .vm
             .start_select(instance, channel)
-            .map_err(|_| Sw::UNKNOWN)?;
+            .map_err(|error| match error {
+                // JCRE 4.5.2: active on another channel, and not MultiSelectable.
+                VmError::NotMultiselectable(_) => Sw::CONDITIONS_NOT_SATISFIED,
+                _ => Sw::UNKNOWN,
+            })?;
         let outcome = self.run(aid, &mut thread);
         self.status(&outcome)?;
         Ok(matches!(outcome, Outcome::Returned(Some(Value::Short(n))) if n != 0))

@@ -183,11 +183,13 @@ impl VirtualCard {
         command: &Command,
     ) -> Result<Response, Stop> {
         self.place(channel, Selected::Applet(aid.clone()), None);
-        if !self.ask_select(&aid, channel)? {
+        let asked = self.ask_select(&aid, channel);
+        if !matches!(asked, Ok(true)) {
             self.vm.deselected(channel);
             if let Some(open) = self.world.channels.get_mut(channel) {
                 open.selected = Selected::Files;
             }
+            asked?;
             return Err(Sw::SELECT_FAILED.into());
         }
         self.process(&aid, command, true)
