@@ -25,9 +25,9 @@ pub(crate) enum NativeState {
     Key(Key),
     Pair(PairState),
     Digest(DigestState),
-    Signature(SignatureState),
+    Signature(Box<SignatureState>),
     Agreement(AgreementState),
-    Cipher(CipherState),
+    Cipher(Box<CipherState>),
 }
 
 /// javacard.framework.OwnerPIN.

@@ -114,10 +114,10 @@ fn new(c: &mut Call<'_>, name: Option<(u8, [u8; 2])>) -> Answer {
         rest: Vec::new(),
         tag: None,
     });
-    instance(c, class, state.map(NativeState::Cipher))
+    instance(c, class, state.map(|s| NativeState::Cipher(Box::new(s))))
 }
 
-fn state(c: &Call<'_>) -> Result<CipherState, Fault> {
+fn state(c: &Call<'_>) -> Result<Box<CipherState>, Fault> {
     match c.state()? {
         NativeState::Cipher(s) => Ok(s.clone()),
         _ => Err(c.unconstructed()),
@@ -323,11 +323,13 @@ fn tag(s: &CipherState, encrypt: bool, length: i16) -> Result<Vec<u8>, Fault> {
 }
 
 fn retrieve_tag(c: &mut Call<'_>) -> Answer {
-    let tag = tag(&state(c)?, true, c.short(2)?)?;
+    let s = state(c)?;
+    let tag = tag(&s, true, c.short(2)?)?;
     c.output(0, &tag)
 }
 
 fn verify_tag(c: &mut Call<'_>) -> Answer {
-    let tag = tag(&state(c)?, false, c.short(3)?)?;
+    let s = state(c)?;
+    let tag = tag(&s, false, c.short(3)?)?;
     boolean(bool::from(c.bytes(0)?.ct_eq(&tag)))
 }

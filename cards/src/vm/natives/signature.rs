@@ -164,11 +164,11 @@ fn new_signature(c: &mut Call<'_>, parts: Option<[u8; 3]>) -> Answer {
     instance(
         c,
         "javacard/security/Signature",
-        state.map(NativeState::Signature),
+        state.map(|s| NativeState::Signature(Box::new(s))),
     )
 }
 
-fn state(c: &Call<'_>) -> Result<SignatureState, Fault> {
+fn state(c: &Call<'_>) -> Result<Box<SignatureState>, Fault> {
     match c.state()? {
         NativeState::Signature(s) => Ok(s.clone()),
         _ => Err(c.unconstructed()),
