@@ -4,6 +4,7 @@ pub mod api;
 pub mod build;
 pub mod cap;
 pub mod classfile;
+pub mod collect;
 pub mod convert;
 pub mod exp;
 pub mod gp;

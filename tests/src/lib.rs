@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: the applet, built once a process, and cards that carry it.
 
 use applet_gen::build::Applet;
+use applet_gen::cap::Cap;
 use applet_gen::gp::command::{self, Install};
 use applet_gen::gp::load::load_commands;
 use applet_gen::gp::scp03::{Mode, Request, SecureChannel, SecurityLevel, StaticKeys};
@@ -76,7 +77,11 @@ pub fn send(card: &mut VirtualCard, command: &Command) -> Response {
     }
 }
 
-fn wrapped(card: &mut VirtualCard, channel: &mut SecureChannel, command: &Command) {
+/// Sends a command in the secure channel.
+///
+/// # Panics
+/// If the card refuses it.
+pub fn wrapped(card: &mut VirtualCard, channel: &mut SecureChannel, command: &Command) {
     let response = send(card, &channel.wrap(command).expect("it fits"));
     let sw = response.sw;
     channel
@@ -120,6 +125,23 @@ pub fn authenticate(card: &mut VirtualCard) -> SecureChannel {
     pending.complete(&answer).expect("authenticated")
 }
 
+/// Loads a package.
+///
+/// # Panics
+/// If the card refuses any step.
+pub fn load(card: &mut VirtualCard, channel: &mut SecureChannel, cap: &Cap) {
+    let load_file = cap.load_file(false).expect("a load file");
+    let package = &cap.header.package.aid;
+    wrapped(
+        card,
+        channel,
+        &command::install_for_load(package, &[], &[], &[], &[]),
+    );
+    for block in load_commands(&load_file, channel.max_command_data()).expect("blocks") {
+        wrapped(card, channel, &block);
+    }
+}
+
 /// Loads and installs the applet; gives the secure channel.
 ///
 /// # Panics
@@ -127,15 +149,7 @@ pub fn authenticate(card: &mut VirtualCard) -> SecureChannel {
 pub fn install(card: &mut VirtualCard) -> SecureChannel {
     card.reset();
     let mut channel = authenticate(card);
-    let load_file = applet().cap.load_file(false).expect("a load file");
-    wrapped(
-        card,
-        &mut channel,
-        &command::install_for_load(aid::PACKAGE_IPAE, &[], &[], &[], &[]),
-    );
-    for block in load_commands(&load_file, channel.max_command_data()).expect("blocks") {
-        wrapped(card, &mut channel, &block);
-    }
+    load(card, &mut channel, &applet().cap);
     let parameters = install_parameters().encode().expect("parameters");
     let install = Install {
         package: aid::PACKAGE_IPAE,

@@ -16,7 +16,8 @@ pub mod flags {
     pub const INTERFACE: u16 = 0x0200;
     /// Class, method.
     pub const ABSTRACT: u16 = 0x0400;
-    /// Class: an interface that is or extends javacard.framework.Shareable.
+    /// Class: an interface that is or extends javacard.framework.Shareable, or a class that
+    /// implements one.
     pub const SHAREABLE: u16 = 0x0800;
 }
 

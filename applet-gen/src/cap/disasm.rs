@@ -69,6 +69,11 @@ pub fn instruction_text(
     Names::new(cap, packages).instruction(instruction, base)
 }
 
+/// What the constant at this index of the constant pool names; `None` where there is none.
+pub fn constant_text(cap: &Cap, packages: &[ApiPackage], index: u16) -> Option<String> {
+    Names::new(cap, packages).constant(index)
+}
+
 struct Names<'a> {
     cap: &'a Cap,
     packages: &'a [ApiPackage],

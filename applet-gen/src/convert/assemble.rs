@@ -1,6 +1,6 @@
 //! The components of the CAP, out of the classes, the image and the assembled methods.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Problem;
 use super::ir::Symbol;
@@ -34,6 +34,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) methods: &'a BTreeMap<MemberId, Assembled>,
     pub(crate) pool: &'a Pool,
     pub(crate) image: &'a Image,
+    /// Own methods that are left out, since nothing can call them.
+    pub(crate) dropped: &'a BTreeSet<MemberId>,
     /// Whether the CAP is of format 2.2, for a Debug component.
     pub(crate) debug: bool,
     /// Whether the package uses `int`.
@@ -354,7 +356,7 @@ fn method_component(
     component.handlers = vec![blank; total];
     let mut next_handler = 0usize;
     for id in own_methods(world, parts.order) {
-        if !has_method_info(world, id) {
+        if !has_method_info(world, id) || parts.dropped.contains(&id) {
             continue;
         }
         let nargs = argument_cells(world, id);

@@ -51,7 +51,13 @@ fn class(parts: &Parts<'_>, made: &Components, id: ClassId, file: &ClassFile) ->
         }
     });
     let methods = class.methods.iter().enumerate();
-    let methods = methods.filter(|(_, method)| method.name != "<clinit>");
+    let methods = methods.filter(|(index, method)| {
+        let dropped = parts.dropped.contains(&MemberId {
+            class: id,
+            index: *index,
+        });
+        method.name != "<clinit>" && !dropped
+    });
     DebugClass {
         name: class.name.clone(),
         access,

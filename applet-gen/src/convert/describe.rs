@@ -191,11 +191,11 @@ impl Describer<'_> {
         }
         let mut methods = Vec::new();
         for (index, method) in class.methods.iter().enumerate() {
-            if method.name == "<clinit>" {
+            let member = MemberId { class: id, index };
+            if method.name == "<clinit>" || parts.dropped.contains(&member) {
                 continue;
             }
             let type_offset = self.method_kind(&method.descriptor) as u16;
-            let member = MemberId { class: id, index };
             let place = self.made.places.methods.get(&member).copied();
             let place = place.unwrap_or_default();
             methods.push(MethodDescriptor {
@@ -356,7 +356,8 @@ pub(crate) fn api_classes(parts: &Parts<'_>, exported: &[ClassId]) -> Vec<ApiCla
         let class = &world.classes[*id];
         let mut kept =
             class.access & (flags::PUBLIC | flags::FINAL | flags::INTERFACE | flags::ABSTRACT);
-        if class.is_interface() && world.is_shareable(*id) {
+        // Classes that implement a shareable interface have the flag as well (JCVM table 5-3).
+        if world.is_shareable(*id) {
             kept |= flags::SHAREABLE;
         }
         let open = |access: u16| access & (acc::PUBLIC | acc::PROTECTED) != 0;

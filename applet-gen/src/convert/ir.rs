@@ -146,6 +146,26 @@ impl Op {
         }
     }
 
+    /// Sends every target elsewhere.
+    pub(crate) fn retarget(&mut self, to: impl Fn(usize) -> usize) {
+        match self {
+            Op::Branch(_, target) => *target = to(*target),
+            Op::Switch { default, cases } => {
+                *default = to(*default);
+                cases
+                    .iter_mut()
+                    .for_each(|(_, target)| *target = to(*target));
+            }
+            Op::SwitchInt { default, cases } => {
+                *default = to(*default);
+                cases
+                    .iter_mut()
+                    .for_each(|(_, target)| *target = to(*target));
+            }
+            _ => {}
+        }
+    }
+
     /// Whether control never goes on to the next instruction.
     pub(crate) fn ends_block(&self) -> bool {
         match self {
@@ -219,6 +239,50 @@ impl Op {
         }
     }
 
+    /// The local variable that the instruction reads or writes.
+    pub(crate) fn touch(&self) -> Option<Touch> {
+        let touch = |storage: Storage, local, reads, writes| Touch {
+            local,
+            cells: storage.cells(),
+            reads,
+            writes,
+        };
+        match *self {
+            Op::Load(storage, local) => Some(touch(storage, local, true, false)),
+            Op::Store(storage, local) => Some(touch(storage, local, false, true)),
+            Op::Increment(local, _) => Some(touch(Storage::Short, local, true, true)),
+            Op::IncrementInt(local, _) => Some(touch(Storage::Int, local, true, true)),
+            Op::GetField { this: true, .. } | Op::PutField { this: true, .. } => {
+                Some(touch(Storage::Reference, 0, true, false))
+            }
+            Op::GetField { .. }
+            | Op::PutField { .. }
+            | Op::Plain(_)
+            | Op::Push(_)
+            | Op::PushInt(_)
+            | Op::Branch(..)
+            | Op::Switch { .. }
+            | Op::SwitchInt { .. }
+            | Op::Pool { .. }
+            | Op::Interface { .. }
+            | Op::NewArray(_)
+            | Op::TypeCheck(..)
+            | Op::DupX(..)
+            | Op::Swap(..) => None,
+        }
+    }
+
+    /// Puts the instruction to another local variable.
+    pub(crate) fn set_local(&mut self, to: u8) {
+        match self {
+            Op::Load(_, local)
+            | Op::Store(_, local)
+            | Op::Increment(local, _)
+            | Op::IncrementInt(local, _) => *local = to,
+            _ => {}
+        }
+    }
+
     /// The constant pool entry that the instruction names.
     pub(crate) fn symbol(&self) -> Option<Symbol> {
         match *self {
@@ -230,6 +294,23 @@ impl Op {
             Op::TypeCheck(_, _, class) => class.map(Symbol::Class),
             _ => None,
         }
+    }
+}
+
+/// What an instruction does with a local variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Touch {
+    pub(crate) local: u8,
+    /// Cells of the variable: two of an `int`.
+    pub(crate) cells: usize,
+    pub(crate) reads: bool,
+    pub(crate) writes: bool,
+}
+
+impl Touch {
+    /// Every cell of the variable.
+    pub(crate) fn all(self) -> impl Iterator<Item = u8> {
+        (self.local..=u8::MAX).take(self.cells)
     }
 }
 
@@ -258,6 +339,23 @@ impl Body {
     /// something after it.
     pub(crate) fn index_of(&self, offset: usize) -> usize {
         self.instructions.partition_point(|ins| ins.at < offset)
+    }
+
+    /// Gives every instruction a label of its own: its index.
+    pub(crate) fn renumber(&mut self) {
+        let index = |instructions: &[Ins], target: usize| {
+            instructions.partition_point(|ins| ins.at < target)
+        };
+        let old = self.instructions.clone();
+        for (at, ins) in self.instructions.iter_mut().enumerate() {
+            ins.at = at;
+            ins.op.retarget(|target| index(&old, target));
+        }
+        for handler in &mut self.handlers {
+            handler.start = index(&old, handler.start);
+            handler.end = index(&old, handler.end);
+            handler.target = index(&old, handler.target);
+        }
     }
 
     /// Drops handlers whose range cannot throw (`javac` protects the first instruction of a

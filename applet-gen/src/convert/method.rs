@@ -1,7 +1,7 @@
 //! One method's bytes: branch lengths, exception ranges, stack height.
 
 use super::error::Problem;
-use super::ir::{Body, Op, Symbol};
+use super::ir::{Body, Ins, Op, Symbol};
 use super::pool::Pool;
 use super::types::Storage;
 use super::world::ClassId;
@@ -330,6 +330,21 @@ pub(crate) fn assemble(body: &Body, pool: &Pool) -> Result<Assembled, Problem> {
 
 /// Most cells on the operand stack at any time.
 fn max_stack(body: &Body) -> Result<usize, Problem> {
+    let after = |(height, ins): (Option<usize>, &Ins)| {
+        let (pops, pushes) = ins.op.effect();
+        height.map_or(0, |height| height.max(height.saturating_sub(pops) + pushes))
+    };
+    let heights = heights(body)?;
+    Ok(heights
+        .into_iter()
+        .zip(&body.instructions)
+        .map(after)
+        .max()
+        .unwrap_or(0))
+}
+
+/// The cells on the operand stack before each instruction; `None` where control never comes.
+pub(crate) fn heights(body: &Body) -> Result<Vec<Option<usize>>, Problem> {
     let mut heights: Vec<Option<usize>> = vec![None; body.instructions.len()];
     let mut pending = vec![(0, 0)];
     pending.extend(
@@ -337,9 +352,7 @@ fn max_stack(body: &Body) -> Result<usize, Problem> {
             .iter()
             .map(|handler| (body.index_of(handler.target), 1)),
     );
-    let mut most = 0;
     while let Some((index, height)) = pending.pop() {
-        most = most.max(height);
         let (Some(slot), Some(ins)) = (heights.get_mut(index), body.instructions.get(index)) else {
             return Err(Problem::ClassFile("code runs past its end".to_owned()));
         };
@@ -349,7 +362,6 @@ fn max_stack(body: &Body) -> Result<usize, Problem> {
         *slot = Some(height);
         let (pops, pushes) = ins.op.effect();
         let after = height.saturating_sub(pops) + pushes;
-        most = most.max(after);
         for target in ins.op.targets() {
             pending.push((body.index_of(target), after));
         }
@@ -357,7 +369,7 @@ fn max_stack(body: &Body) -> Result<usize, Problem> {
             pending.push((index + 1, after));
         }
     }
-    Ok(most)
+    Ok(heights)
 }
 
 /// The exception table in the order of JCVM 6.9.1: by handler, ranges nested or apart.

@@ -3,8 +3,8 @@
 //! [`convert`] runs these stages, each a file here:
 //! `check` (declarations against the language subset), `world` and `tokens` (every class that can
 //! be named; tokens and method tables of the own ones), `flow` and `lower` (abstract
-//! interpretation of each body; Java instructions to Java Card's), `peephole`, `pool`, `method`
-//! (constant pool, branches, exception ranges, stack), `statics` (static initialisers),
+//! interpretation of each body; Java instructions to Java Card's), `peephole` and `optimize`
+//! (shorter code), `pool`, `method` (constant pool, branches, exception ranges, stack), `statics` (static initialisers),
 //! `assemble` and `describe` (the components). All errors of a run are collected: a stage goes on
 //! to its end, and the next one starts only if nothing was wrong.
 //!
@@ -20,11 +20,13 @@ mod flow;
 mod ir;
 mod lower;
 mod method;
+mod optimize;
 mod packages;
 mod peephole;
 mod pool;
 mod refine;
 mod statics;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -36,6 +38,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::{ConvertError, Problem};
 pub use packages::convert_all;
+pub use tables::{ImportTable, Tables, UsedConstant, tables};
 
 use crate::api::ApiPackage;
 use crate::cap::header::{ACC_APPLET, ACC_EXPORT, ACC_INT};
@@ -68,6 +71,11 @@ pub struct ConvertInput<'a> {
     pub imports: &'a [ApiPackage],
     /// Whether the card has the optional `int` (JCVM 2.2.3.1).
     pub int: bool,
+    /// Whether to leave the code as it is lowered, without the rules that make it shorter: to
+    /// compare with.
+    pub plain: bool,
+    /// Whether methods stay that nothing can call.
+    pub keep_unused: bool,
     /// Whether to make a Debug component (JCVM 6.14), which asks for CAP format 2.2.
     pub debug: bool,
 }
@@ -125,16 +133,36 @@ fn convert_files(
     let applets = applet_methods(input, &world, &mut errors);
     errors.check()?;
 
+    let has_this = |id: MemberId| {
+        let methods = files.get(id.class).map(|file| &file.methods);
+        let code = methods.and_then(|methods| methods.get(id.index)?.code.as_ref());
+        !world.method(id).is(acc::STATIC) && code.is_some_and(lower::keeps_local_0)
+    };
+    let mut dropped = BTreeSet::new();
+    if !input.plain {
+        for (id, body) in &mut bodies {
+            peephole::improve(body);
+            let shape = optimize::Shape {
+                arguments: assemble::argument_cells(&world, *id),
+                this: has_this(*id),
+            };
+            optimize::optimize(body, shape);
+        }
+    }
+    if !input.keep_unused {
+        dropped = optimize::unreachable(&world, &bodies, &applets);
+        bodies.retain(|id, _| !dropped.contains(id));
+    }
     let uses_int = uses_int(&world, &bodies);
     let pool = Pool::new(bodies.values()).map_err(|problem| whole(package, problem))?;
     let mut methods = BTreeMap::new();
     for (id, body) in &mut bodies {
         let file = &files[id.class];
-        let code = file.methods.get(id.index).and_then(|m| m.code.as_ref());
-        let this = !world.method(*id).is(acc::STATIC) && code.is_some_and(lower::keeps_local_0);
-        peephole::improve(body, this, |field| {
-            pool.index(ir::Symbol::InstanceField(field)) <= u8::MAX.into()
-        });
+        if !input.plain && has_this(*id) {
+            peephole::fields_of_this(body, |field| {
+                pool.index(ir::Symbol::InstanceField(field)) <= u8::MAX.into()
+            });
+        }
         match method::assemble(body, &pool) {
             Ok(assembled) => {
                 let limits = assemble::over_limits(&world, *id, &assembled);
@@ -166,6 +194,7 @@ fn convert_files(
         methods: &methods,
         pool: &pool,
         image: &image,
+        dropped: &dropped,
         debug: input.debug,
         uses_int,
     };

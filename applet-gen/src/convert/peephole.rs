@@ -5,15 +5,17 @@ use super::types::Storage;
 use super::world::MemberId;
 use crate::cap::opcode::code as op;
 
-/// Applies all rules. `this` says that local 0 is `this` wherever it is read; `small` that a
-/// field's constant pool index fits in a byte.
-pub(crate) fn improve(body: &mut Body, this: bool, small: impl Fn(MemberId) -> bool) {
+/// Rules on a few instructions in a row.
+pub(crate) fn improve(body: &mut Body) {
     increments(body);
     stores_to_byte_arrays(body);
-    if this {
-        gets_of_this(body, &small);
-        puts_to_this(body, &small);
-    }
+}
+
+/// Rules on fields of `this`, for methods where local 0 is `this` wherever it is read; `small` says
+/// that a field's constant pool index fits in a byte.
+pub(crate) fn fields_of_this(body: &mut Body, small: impl Fn(MemberId) -> bool) {
+    gets_of_this(body, &small);
+    puts_to_this(body, &small);
 }
 
 /// Rebuilds the instructions; `rule` looks at a window whose instructions after the first are no

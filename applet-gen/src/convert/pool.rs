@@ -35,8 +35,8 @@ impl Pool {
             Symbol::InstanceField(_) => usize::MAX - uses,
             _ => usize::MAX,
         });
-        let symbols: Vec<Symbol> = symbols.into_iter().map(|(symbol, _)| symbol).collect();
-        if symbols.len() > 0xFFFF {
+        let mut symbols: Vec<Symbol> = symbols.into_iter().map(|(symbol, _)| symbol).collect();
+        if symbols.len() >= 0xFFFF {
             return Err(Problem::TooMany {
                 what: "constants of a package".to_owned(),
                 value: symbols.len(),
@@ -44,10 +44,13 @@ impl Pool {
                 clause: "6.7",
             });
         }
-        if symbols.first().is_some_and(|first| caught.contains(first)) {
-            return Err(Problem::Input(
-                "the package catches exceptions but calls no constructor".to_owned(),
-            ));
+        // A handler for the class at index 0 would catch everything (JCVM 6.9.1).
+        if let Some(first) = symbols
+            .first()
+            .copied()
+            .filter(|first| caught.contains(first))
+        {
+            symbols.insert(0, first);
         }
         let index = symbols
             .iter()

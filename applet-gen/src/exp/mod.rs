@@ -1,15 +1,18 @@
 //! Export files (JCVM chapter 5): what a package offers, as a vendor's `.exp` says it.
 //!
-//! [`read`] takes formats 2.1 to 2.3, [`write()`] makes 2.1, which every converter reads. Both
-//! speak [`crate::api::ApiPackage`], so an import is the same whether it comes from a table of
+//! [`read`] takes formats 2.1 to 2.3, [`write()`] makes 2.1, which every converter reads, and
+//! [`write_format`] the others; [`compare`] tells if a newer version fits those who import an older
+//! one. All speak [`crate::api::ApiPackage`], so an import is the same whether it comes from a table of
 //! this crate or from a vendor. An export file lists inherited members in every class; reading
 //! keeps them, since it cannot know which of them the class overrides.
 
+mod compare;
 mod read;
 mod write;
 
+pub use compare::{Comparison, compare};
 pub use read::read;
-pub use write::write;
+pub use write::{Format, write, write_format};
 
 const MAGIC: u32 = 0x00FA_CADE;
 const TAG_UTF8: u8 = 1;
@@ -144,19 +147,29 @@ mod tests {
     }
 
     #[test]
-    fn format_2_3_has_more() {
-        // The same package with the items that 2.3 adds.
+    fn every_format_says_the_same() {
+        for package in api::packages() {
+            for (format, minor) in [(Format::V2_1, 1), (Format::V2_2, 2), (Format::V2_3, 3)] {
+                let bytes = write_format(package, api::packages(), format).unwrap();
+                assert_eq!(bytes[4], minor);
+                same_offer(package, &read(&bytes).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn format_2_3_counts_virtual_methods() {
         let es10 = api::find_by_name("ipae.es10").unwrap();
-        let mut bytes = write(es10, api::packages()).unwrap();
-        bytes[4] = 3;
-        let end = bytes.len();
-        let classes_at = {
-            let two_one = write(es10, api::packages()).unwrap();
-            read::classes_offset(&two_one).unwrap()
-        };
-        bytes.insert(end, 0);
-        bytes.insert(classes_at, 0);
-        same_offer(es10, &read(&bytes).unwrap());
+        let old = write(es10, api::packages()).unwrap();
+        let new = write_format(es10, api::packages(), Format::V2_3).unwrap();
+        // An interface has no virtual methods; two packages are referred to.
+        assert_eq!(new.last(), Some(&0));
+        assert!(new.len() > old.len() + 1);
+        let framework = api::find_by_name("javacard.framework").unwrap();
+        let bytes = write_format(framework, api::packages(), Format::V2_3).unwrap();
+        assert!(bytes.len() > write(framework, api::packages()).unwrap().len());
+        let aid = framework.class_named("javacard/framework/AID").unwrap();
+        assert_eq!(write::virtual_methods(api::packages(), aid), Ok(6));
     }
 
     proptest! {

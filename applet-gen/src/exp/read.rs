@@ -94,12 +94,6 @@ fn head(bytes: &[u8]) -> Result<(Reader<'_>, ApiPackage), ExpError> {
     Ok((reader, package))
 }
 
-/// Offset of `export_class_count`, less what format 2.3 puts before it.
-#[cfg(test)]
-pub(super) fn classes_offset(bytes: &[u8]) -> Result<usize, ExpError> {
-    Ok(head(bytes)?.0.at)
-}
-
 impl Reader<'_> {
     fn invalid(&self, what: &'static str, found: String, expected: &'static str) -> ExpError {
         ExpError::Invalid {

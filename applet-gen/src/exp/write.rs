@@ -31,6 +31,15 @@ impl Pool {
         self.add(entry)
     }
 
+    fn package(&mut self, package: &ApiPackage, flags: u8) -> Result<u16, ExpError> {
+        let mut entry = vec![TAG_PACKAGE, flags];
+        entry.extend(self.utf8(&package.name)?.to_be_bytes());
+        entry.extend([package.minor, package.major]);
+        entry.push(count1(package.aid.len(), "bytes of an AID")?);
+        entry.extend(&package.aid);
+        self.add(entry)
+    }
+
     fn class(&mut self, name: &str) -> Result<u16, ExpError> {
         let [high, low] = self.utf8(name)?.to_be_bytes();
         self.add(vec![TAG_CLASS, high, low])
@@ -53,12 +62,59 @@ fn count1(value: usize, what: &'static str) -> Result<u8, ExpError> {
     })
 }
 
-/// Writes an export file of format 2.1. Superclasses, interfaces and inherited methods are looked
-/// up in the package and in `imports`.
+/// A format of export files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// 2.1: every converter reads it.
+    V2_1,
+    /// 2.2 (Java Card 2.2): as 2.1 but for its number.
+    V2_2,
+    /// 2.3 (Java Card 3.1): with the packages that are referred to, and the number of each class's
+    /// public virtual methods.
+    V2_3,
+}
+
+impl Format {
+    fn minor(self) -> u8 {
+        match self {
+            Format::V2_1 => 1,
+            Format::V2_2 => 2,
+            Format::V2_3 => 3,
+        }
+    }
+}
+
+impl std::str::FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "2.1" => Ok(Format::V2_1),
+            "2.2" => Ok(Format::V2_2),
+            "2.3" => Ok(Format::V2_3),
+            _ => Err(format!("expected 2.1, 2.2 or 2.3, found {text:?}")),
+        }
+    }
+}
+
+/// [`write_format`] of 2.1.
 ///
 /// # Errors
 /// When a count is larger than its field.
 pub fn write(package: &ApiPackage, imports: &[ApiPackage]) -> Result<Vec<u8>, ExpError> {
+    write_format(package, imports, Format::V2_1)
+}
+
+/// Writes an export file. Superclasses, interfaces and inherited methods are looked up in the
+/// package and in `imports`.
+///
+/// # Errors
+/// When a count is larger than its field.
+pub fn write_format(
+    package: &ApiPackage,
+    imports: &[ApiPackage],
+    format: Format,
+) -> Result<Vec<u8>, ExpError> {
     let mut known = vec![package.clone()];
     known.extend(
         imports
@@ -67,23 +123,64 @@ pub fn write(package: &ApiPackage, imports: &[ApiPackage]) -> Result<Vec<u8>, Ex
             .cloned(),
     );
     let mut pool = Pool::default();
-    let mut this = vec![TAG_PACKAGE, ACC_LIBRARY];
-    this.extend(pool.utf8(&package.name)?.to_be_bytes());
-    this.extend([package.minor, package.major]);
-    this.push(count1(package.aid.len(), "bytes of an AID")?);
-    this.extend(&package.aid);
-    let this = pool.add(this)?;
+    let this = pool.package(package, ACC_LIBRARY)?;
+    let mut referenced = Vec::new();
+    if format == Format::V2_3 {
+        let names = referenced_packages(package, &known);
+        referenced.push(count1(names.len(), "referenced packages")?);
+        for other in names {
+            referenced.extend(pool.package(other, 0)?.to_be_bytes());
+        }
+    }
     let mut classes = vec![count1(package.classes.len(), "classes")?];
     for class in &package.classes {
         classes.extend(class_info(&mut pool, &known, class)?);
+        if format == Format::V2_3 {
+            classes.push(virtual_methods(&known, class)?);
+        }
     }
     let mut bytes = MAGIC.to_be_bytes().to_vec();
-    bytes.extend([1, 2]);
+    bytes.extend([format.minor(), 2]);
     bytes.extend(count2(pool.index.len(), "constants")?.to_be_bytes());
     bytes.extend(&pool.bytes);
     bytes.extend(this.to_be_bytes());
+    bytes.extend(referenced);
     bytes.extend(classes);
     Ok(bytes)
+}
+
+/// The other packages whose classes are named in this one's classes and signatures.
+fn referenced_packages<'a>(package: &ApiPackage, known: &'a [ApiPackage]) -> Vec<&'a ApiPackage> {
+    let mut names: Vec<String> = Vec::new();
+    for class in &package.classes {
+        names.extend(supers(known, class));
+        names.extend(interfaces_of(known, &class.name));
+        let fields = class.fields.iter().map(|field| &field.descriptor);
+        let methods = class.methods.iter().map(|method| &method.descriptor);
+        for descriptor in fields.chain(methods) {
+            let classes = descriptor
+                .split(';')
+                .filter_map(|part| part.split_once('L'));
+            names.extend(classes.map(|(_, name)| name.to_owned()));
+        }
+    }
+    let others = known.iter().filter(|other| other.name != package.name);
+    others
+        .filter(|other| names.iter().any(|name| other.class_named(name).is_some()))
+        .collect()
+}
+
+/// `CAP22_inheritable_public_method_token_count`: public and protected virtual methods of a class,
+/// inherited ones included; none of an interface.
+pub(super) fn virtual_methods(known: &[ApiPackage], class: &ApiClass) -> Result<u8, ExpError> {
+    let all = methods(known, class);
+    let all = all.iter().filter(|method| !method.is_static_token());
+    let count = all.map(|method| usize::from(method.token) + 1).max();
+    let none = class.is_interface();
+    count1(
+        count.filter(|_| !none).unwrap_or(0),
+        "virtual methods of a class",
+    )
 }
 
 /// The superclasses, from the root down.

@@ -35,8 +35,8 @@ fn built() -> &'static Built {
             version: (1, 0),
             applets: vec![("demo/Echo".to_owned(), hex::decode(APPLET).unwrap())],
             imports: api::packages(),
-            int: false,
             debug: true,
+            ..ConvertInput::default()
         };
         let cap = convert(&input).unwrap().cap;
         std::fs::write(dir.path().join("echo.cap"), cap.to_jar().unwrap()).unwrap();
@@ -300,8 +300,7 @@ public class User extends Applet {
         version: (1, 0),
         applets,
         imports,
-        int: false,
-        debug: false,
+        ..ConvertInput::default()
     };
     let library = convert(&input(
         class("lib/Adder.class"),

@@ -27,7 +27,6 @@ pub fn offer(cap: &Cap, packages: &[ApiPackage]) -> Option<ApiPackage> {
             .iter()
             .position(|one| one.class_offset == offset);
         let token = token.and_then(|token| u8::try_from(token).ok());
-        let interface = context.is_interface_class(this);
         let bits = [
             (access::PUBLIC, flags::PUBLIC),
             (access::FINAL, flags::FINAL),
@@ -38,7 +37,7 @@ pub fn offer(cap: &Cap, packages: &[ApiPackage]) -> Option<ApiPackage> {
             .iter()
             .filter(|(own, _)| described.access_flags & own != 0)
             .fold(0, |all, (_, bit)| all | bit);
-        if interface && context.is_shareable(this) {
+        if context.is_shareable(this) {
             class_flags |= flags::SHAREABLE;
         }
         let fields = described.fields.iter().filter_map(|field| {

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use super::harness::{converted, run_compiler};
 use crate::cap::opcode::code as op;
-use crate::cap::{Cap, Instruction, Operands, decode};
+use crate::cap::{Cap, ComponentTag, Instruction, Operands, decode};
 
 /// Numbers by a linear congruence: the same in every run.
 struct Dice(u64);
@@ -69,6 +69,64 @@ fn expression(dice: &mut Dice, depth: usize) -> String {
     }
 }
 
+/// Statements that no converter refuses: branches, loops, switches, early ends.
+fn statements(dice: &mut Dice, depth: usize, in_loop: bool) -> String {
+    let name = |dice: &mut Dice| dice.pick(&["a", "b", "c", "d", "g", "h"]).to_owned();
+    let mut text = String::new();
+    for _ in 0..=dice.roll(3) {
+        let (x, y) = (name(dice), name(dice));
+        let to = dice.pick(&["a", "b", "d", "g", "h"]);
+        let constant = dice.pick(&["0", "1", "-1", "7", "100", "3000"]);
+        let compare = dice.pick(&["<", ">=", "==", "!=", ">", "<="]);
+        let _ = match dice.roll(if depth == 0 { 5 } else { 10 }) {
+            0 | 1 => write!(
+                text,
+                "{to} = (short) ({x} {} {y});",
+                dice.pick(&["+", "-", "^"])
+            ),
+            2 => write!(text, "{to} += {constant};"),
+            3 => write!(text, "{to} = {constant}; {x}++;"),
+            4 if in_loop => {
+                let end = dice.pick(&["break", "continue"]);
+                write!(text, "if ({x} {compare} {constant}) {{ {end}; }}")
+            }
+            4 => write!(text, "if ({x} {compare} {constant}) {{ return {y}; }}"),
+            5 | 6 => {
+                let then = statements(dice, depth - 1, in_loop);
+                // Often the same on both sides: what stands twice can be kept once.
+                let other = match dice.roll(3) {
+                    0 => String::new(),
+                    1 => format!("{y}--; {then}"),
+                    _ => statements(dice, depth - 1, in_loop),
+                };
+                write!(
+                    text,
+                    "if ({x} {compare} {y}) {{ {then} }} else {{ {other} }}"
+                )
+            }
+            7 => {
+                let body = statements(dice, depth - 1, true);
+                let index = format!("i{depth}");
+                write!(
+                    text,
+                    "for (short {index} = 0; {index} < 3; {index}++) {{ {to} += {index}; {body} }}"
+                )
+            }
+            _ => {
+                let mut cases = String::new();
+                let step = dice.pick(&["1", "3", "40"]).parse::<i16>().unwrap();
+                for case in 0..=dice.roll(4) as i16 {
+                    let body = statements(dice, depth - 1, false);
+                    let end = dice.pick(&["break;", "break;", ""]);
+                    let _ = write!(cases, "case {}: {body} {end} ", case * step);
+                }
+                write!(text, "switch ({x}) {{ {cases} default: {to}++; }}")
+            }
+        };
+    }
+    text
+}
+
 const INPUTS: [(i16, i16, i8, bool); 8] = [
     (0, 0, 0, false),
     (1, -1, 1, true),
@@ -121,8 +179,8 @@ fn run(code: &[Instruction], arguments: &[i16]) -> i16 {
     locals[..arguments.len()].copy_from_slice(arguments);
     let mut stack: Vec<i16> = Vec::new();
     let mut at = 0i64;
-    for _ in 0..10_000 {
-        let position = code.iter().position(|ins| ins.at as i64 == at).unwrap();
+    for _ in 0..100_000 {
+        let position = code.binary_search_by_key(&at, |ins| ins.at as i64).unwrap();
         let ins = &code[position];
         let next = at + ins.len as i64;
         at = next;
@@ -142,6 +200,9 @@ fn run(code: &[Instruction], arguments: &[i16]) -> i16 {
             (op::SSTORE_0..=op::SSTORE_3, _) => {
                 locals[usize::from(opcode - op::SSTORE_0)] = stack.pop().unwrap();
             }
+            (op::POP, _) => {
+                stack.pop().unwrap();
+            }
             (op::SINC | op::SINC_W, Operands::Increment { local, value }) => {
                 let cell = &mut locals[usize::from(*local)];
                 *cell = cell.wrapping_add(*value);
@@ -154,6 +215,22 @@ fn run(code: &[Instruction], arguments: &[i16]) -> i16 {
             (op::SNEG, _) => {
                 let value = stack.pop().unwrap();
                 stack.push(value.wrapping_neg());
+            }
+            (op::STABLESWITCH | op::SLOOKUPSWITCH, operands) => {
+                let value = i64::from(stack.pop().unwrap());
+                // The default comes first.
+                let case = match operands {
+                    Operands::Table { low, offsets, .. } => {
+                        usize::try_from(value - i64::from(*low))
+                            .ok()
+                            .filter(|index| *index < offsets.len())
+                    }
+                    Operands::Lookup { pairs, .. } => {
+                        pairs.iter().position(|(key, _)| i64::from(*key) == value)
+                    }
+                    other => panic!("{other:?} of a switch"),
+                };
+                at = ins.targets()[case.map_or(0, |index| index + 1)];
             }
             (op::GOTO | op::GOTO_W, _) => at = ins.targets()[0],
             (op::IFEQ..=op::IFLE | op::IFEQ_W..=op::IFLE_W, _) => {
@@ -234,6 +311,13 @@ fn converted_arithmetic_is_javas() {
         })
         .collect();
     let written = bodies.len();
+    bodies.extend((written..written + 150).map(|index| {
+        let body = statements(&mut dice, 2, false);
+        let text = format!(
+            "short g = 5; short h = (short) (a ^ b); {body} return (short) (d + g + h + a + b + c);"
+        );
+        (index, text)
+    }));
 
     let first = run_compiler(&sources(&bodies));
     if let Err(errors) = converted(class_file(first.path()), None) {
@@ -251,6 +335,11 @@ fn converted_arithmetic_is_javas() {
 
     let second = run_compiler(&sources(&bodies));
     let cap = converted(class_file(second.path()), None).unwrap().cap;
+    let mut input = super::harness::input(class_file(second.path()), None);
+    input.plain = true;
+    let plain = crate::convert::convert(&input).unwrap().cap;
+    let length = |cap: &Cap| cap.info(ComponentTag::Method).unwrap().unwrap().len();
+    assert!(length(&cap) < length(&plain));
     let java = Command::new(super::harness::java())
         .arg("-classpath")
         .arg(second.path())
@@ -266,5 +355,10 @@ fn converted_arithmetic_is_javas() {
             let _ = write!(found, " {value}");
         }
         assert_eq!(found, line, "{body}");
+        assert_eq!(
+            results(&cap, position + 1),
+            results(&plain, position + 1),
+            "{body}"
+        );
     }
 }

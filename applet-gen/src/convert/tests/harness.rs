@@ -182,6 +182,8 @@ pub(super) fn input(
             .into_iter()
             .collect(),
         imports: api::packages(),
+        // Tests look at methods that no applet calls.
+        keep_unused: true,
         ..ConvertInput::default()
     }
 }

@@ -18,10 +18,14 @@ fn with_int(source: &str) -> Cap {
     good(convert(&input))
 }
 
-/// The instructions of the one static method of a class that has it behind its constructor.
+/// What the one static method of a class that has it behind its constructor is translated to,
+/// before the rules that make it shorter.
 #[track_caller]
 fn code(method: &str, expected: &[&str]) {
-    let cap = with_int(&format!("package p; class A {{ {method} }}"));
+    let source = format!("package p; class A {{ {method} }}");
+    let mut input = input(classes_of(&source), None);
+    (input.int, input.plain) = (true, true);
+    let cap = good(convert(&input));
     let found = listing(&cap, 1);
     let names: Vec<&str> = found.iter().map(String::as_str).collect();
     assert_eq!(names, expected, "{method}");

@@ -1,7 +1,10 @@
 //! `ipae cap`: CAP files, one file a command.
 
+mod convert;
+mod exp;
 mod info;
 mod list;
+mod packages;
 pub mod verify;
 
 use super::failure::Failure;
@@ -13,6 +16,10 @@ use std::path::{Path, PathBuf};
 
 #[derive(Subcommand)]
 pub enum CapCommand {
+    /// Make CAP files of class files: one or several packages, without any vendor's kit
+    Convert(convert::Convert),
+    /// Show an export file, or compare two versions of one
+    Exp(exp::Exp),
     /// Show a CAP file's figures: sizes by component, AIDs, imports, hash
     Info(info::Info),
     /// Verify CAP files: structure, references between components, imports, types of all values
@@ -46,6 +53,8 @@ impl File {
 impl CapCommand {
     pub fn run(self, out: &Out) -> Result<(), Failure> {
         match self {
+            CapCommand::Convert(command) => command.run(out),
+            CapCommand::Exp(command) => command.run(out),
             CapCommand::Info(command) => command.run(out),
             CapCommand::Verify(command) => command.run(out),
             CapCommand::List(command) => command.run(out),
