@@ -147,8 +147,7 @@ fn build() -> Result<Vec<Package>, String> {
             version: (1, 0),
             applets: applets.iter().map(|a| (class(a), a.aid.clone())).collect(),
             imports: &imports,
-            int: false,
-            debug: false,
+            ..ConvertInput::default()
         };
         let lines = |errors: &[String]| format!("{name}: {}", errors.join("\n"));
         let converted = match convert(&input) {
