@@ -311,7 +311,7 @@ pub(crate) fn byte(v: i16) -> i16 {
     low.cast_signed().into()
 }
 
-#[inline]
+#[inline(always)]
 fn binary(op: Binary, a: i16, b: i16) -> Result<i16, Fault> {
     // JCVM ch. 7: shifts work on 32 bits and use the low five bits of the distance.
     let wide = i32::from(a);
@@ -351,7 +351,7 @@ fn binary_int(op: Binary, a: i32, b: i32) -> Result<i32, Fault> {
 }
 
 /// Instructions that touch nothing but the frame.
-#[inline]
+#[inline(always)]
 fn plain(thread: &mut Thread, insn: Insn) -> Result<(), Fault> {
     match insn {
         Insn::Nop => {}

@@ -192,6 +192,7 @@ impl Thread {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn push_short(&mut self, v: i16) -> Result<(), VmError> {
         self.push(Value::Short(v))
     }

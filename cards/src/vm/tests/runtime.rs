@@ -160,3 +160,20 @@ fn the_runtime_asks_applets_for_what_they_share() {
     );
     assert!(matches!(none, Err(VmError::NoMethod(_))));
 }
+
+#[test]
+fn a_server_that_is_active_elsewhere_is_not_called() {
+    let (mut card, mut host) = Card::new();
+    // The server doesn't implement MultiSelectable (JCRE 6.2.8.6).
+    let mut thread = card.vm.start_select(card.server, 1).unwrap();
+    assert!(matches!(
+        card.vm.run(&mut thread, &mut host),
+        Outcome::Returned(_)
+    ));
+    let (outcome, _) = card.send(card.client, &mut host, &[0x80, 9, 0, 0, 0]);
+    let exception = "java/lang/SecurityException".to_owned();
+    let reason = 0;
+    assert_eq!(outcome, Outcome::Uncaught { exception, reason });
+    card.vm.deselected(1);
+    assert_eq!(card.ask(&mut host, 9, 0, 0, &[])[..2], [0, 5]);
+}
