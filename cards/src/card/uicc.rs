@@ -134,6 +134,10 @@ impl VirtualCard {
         };
         self.world.toolkit.session.posted = None;
         self.trigger(event, Some((ber, list)), target.as_ref())?;
+        // Those that wait for the session are called after the answer has gone out.
+        for waiting in &mut self.world.toolkit.session.queue {
+            waiting.answers = false;
+        }
         Ok(match self.world.toolkit.session.posted.take() {
             None => Response::status(Sw::OK),
             Some(posted) if posted.success || posted.data.is_empty() => Response::ok(posted.data),

@@ -5,13 +5,16 @@ use applet_gen::api;
 use applet_gen::convert::{ConvertInput, convert};
 use applet_gen::gp::command::{self, Install};
 use applet_gen::gp::load::load_commands;
-use applet_gen::gp::uicc_params::{InstallParameters, ToolkitParameters, UiccParameters};
+use applet_gen::gp::uicc_params::{
+    InstallParameters, MenuEntry, ToolkitParameters, UiccParameters,
+};
 use applet_gen::javac::Javac;
 use applet_model::trace::Boundary;
 use std::path::Path;
 
 const PACKAGE: [u8; 6] = [0xF0, 0x54, 0x4B, 0x54, 0x4B, 0x01];
 const MODULE: [u8; 7] = [0xF0, 0x54, 0x4B, 0x54, 0x4B, 0x01, 0x01];
+const ANSWERER: [u8; 7] = [0xF0, 0x54, 0x4B, 0x54, 0x4B, 0x01, 0x02];
 /// 16 bytes, as toolkit applets have them: the TAR stands at 12.
 const APPLET: [u8; 16] = [
     0xF0, 0x54, 0x4B, 0x54, 0x4B, 1, 1, 0, 0, 0, 0, 0, 0x42, 0x43, 0x4E, 1,
@@ -25,15 +28,21 @@ fn load_file() -> &'static [u8] {
         let javac = Javac::locate().unwrap();
         let stubs = api::stubs::compile(dir.path(), &javac).unwrap();
         let out = dir.path().join("out");
-        let source =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/java/toolkit/Beacon.java");
-        javac.compile(&[source], &[stubs], &out).unwrap();
-        let class = std::fs::read(out.join("toolkit/Beacon.class")).unwrap();
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/java/toolkit");
+        let named = ["Beacon", "Answerer"];
+        let files = named.map(|name| sources.join(format!("{name}.java")));
+        javac.compile(&files, &[stubs], &out).unwrap();
+        let class = |name: &str| std::fs::read(out.join(format!("toolkit/{name}.class"))).unwrap();
         let input = ConvertInput {
-            classes: vec![("Beacon.class".into(), class)],
+            classes: named
+                .map(|name| (format!("{name}.class"), class(name)))
+                .to_vec(),
             package_aid: PACKAGE.to_vec(),
             version: (1, 0),
-            applets: vec![("toolkit.Beacon".into(), MODULE.to_vec())],
+            applets: vec![
+                ("toolkit.Beacon".into(), MODULE.to_vec()),
+                ("toolkit.Answerer".into(), ANSWERER.to_vec()),
+            ],
             imports: api::packages(),
             ..ConvertInput::default()
         };
@@ -260,7 +269,7 @@ fn power_cuts_leave_no_half_package_and_no_half_applet() {
             registry
                 .load_files
                 .iter()
-                .all(|file| file.modules.len() == 1)
+                .all(|file| file.modules.len() == 2)
         );
     }
 }
@@ -376,6 +385,54 @@ fn a_terminal_response_without_a_result_is_an_exception_in_the_applet() {
     assert_eq!(raw(&mut card, "8014000009 810301400182028281"), "9000");
     assert!(card.take_fault().unwrap().contains("ToolkitException"));
     assert!(!card.world.toolkit.is_busy());
+}
+
+#[test]
+fn a_menu_entry_is_chosen_and_a_call_answered_meanwhile() {
+    let mut session = loaded(SecurityLevel::CMac);
+    let toolkit = ToolkitParameters {
+        max_text_length: 4,
+        menu: vec![MenuEntry {
+            position: 1,
+            identifier: 1,
+        }],
+        ..ToolkitParameters::default()
+    };
+    let parameters = InstallParameters {
+        uicc: Some(UiccParameters {
+            toolkit: Some(toolkit),
+            ..UiccParameters::default()
+        }),
+        ..InstallParameters::default()
+    };
+    let install = Install {
+        package: &PACKAGE,
+        module: &ANSWERER,
+        instance: &ANSWERER,
+        privileges: [0; 3],
+        parameters: &parameters.encode().unwrap(),
+        token: &[],
+    };
+    session.ok(&install.for_install_and_make_selectable());
+    let mut card = session.card;
+    card.reset();
+    let answer = raw(&mut card, PROFILE);
+    assert_eq!(
+        fetch(&mut card, &answer),
+        "D01281030125008202818285008F05014D656E75"
+    );
+    let answer = raw(&mut card, "801400000C 810301250082028281830100");
+    assert_eq!(answer, "9000");
+    let choose = "80C2000009 D30782020181900101";
+    let answer = raw(&mut card, choose);
+    assert_eq!(fetch(&mut card, &answer), "D009810301020082028182");
+    // It waits in send(): the terminal is to choose again later, but a call can't wait.
+    assert_eq!(raw(&mut card, choose), "9300");
+    assert_eq!(raw(&mut card, "80C2000006 D40482028281"), "6105");
+    assert_eq!(raw(&mut card, "00C0000005"), "02039001019000");
+    let answer = raw(&mut card, "801400000C 810301020082028281830100");
+    // Its entry is disabled: an item without contents removes the menu.
+    assert_eq!(fetch(&mut card, &answer), "D00D81030125008202818285008F00");
 }
 
 /// The applet under the IPAe's AID: what crosses its boundary is recorded, in order.
