@@ -5,6 +5,7 @@ pub mod eim;
 pub mod exit;
 mod files;
 pub mod journal;
+pub mod mutation;
 pub mod observe;
 pub mod order;
 pub mod personalize;

@@ -3,7 +3,8 @@
 //! Here live the components ([`Cap`]), the two containers (JAR archive: [`Cap::from_jar`],
 //! [`Cap::to_jar`]; GlobalPlatform load file: [`Cap::from_load_file`], [`Cap::load_file`]), the
 //! instruction set as data ([`opcode`]) and its decoder ([`decode`]), and the checks of a CAP
-//! beyond its form ([`verify`]), a listing ([`disasm`]) and figures ([`mod@info`]). Making a CAP out of class
+//! beyond its form ([`verify`]), a listing ([`disasm`]), figures ([`mod@info`]), and mutants
+//! ([`mutate`]). Making a CAP out of class
 //! files is the converter's, running one the virtual machine's.
 //!
 //! Offsets are those of the specification: from the start of a component's *info*, the byte after
@@ -25,6 +26,7 @@ pub mod jar;
 pub mod labels;
 pub mod loadfile;
 pub mod method;
+pub mod mutate;
 pub mod opcode;
 pub mod pool;
 pub mod signature;

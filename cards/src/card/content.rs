@@ -7,7 +7,9 @@ use crate::gp::params::{Fields, ForInstall};
 use crate::gp::registry::{Aid, CardState, Instance, LoadFile, app_state};
 use crate::gp::{Free, Stop, ToolkitParameters, receipt};
 use crate::toolkit::Entry;
-use crate::vm::{DeleteError, LoadError, Outcome, Value};
+use crate::vm::{DeleteError, LoadError, Outcome, Value, Vm};
+use applet_gen::cap::Cap;
+use applet_gen::cap::verify::{offer, verify_with_tables};
 use applet_gen::gp::scp03::session::{is_secure_class, plain_class};
 use applet_model::apdu::{Command, Response};
 use applet_model::status::Sw;
@@ -145,6 +147,8 @@ impl VirtualCard {
                 return Err(sw.into());
             }
         };
+        let verified = verified(&self.vm, &loaded.block);
+        self.vm.set_verified(package, verified);
         let (aid, major, minor) = self.vm.package_aid(package).ok_or(Sw::UNKNOWN)?;
         if loaded.aid.bytes() != aid {
             // INSTALL [for load] announced another AID than the load file has (11.6.2.3).
@@ -487,4 +491,23 @@ fn load_status(error: &LoadError) -> Sw {
         LoadError::Exists(_) => Sw::FILE_EXISTS,
         _ => Sw::WRONG_DATA,
     }
+}
+
+/// Whether a load file is type-safe: it has a Descriptor, and the verifier finds nothing. What the card
+/// knows not to be runs with all checks on.
+fn verified(vm: &Vm, load_file: &[u8]) -> bool {
+    let Ok(cap) = Cap::from_load_file(load_file) else {
+        return false;
+    };
+    let imported = |aid: &[u8]| cap.imports.iter().any(|import| import.aid == aid);
+    let mut offers = Vec::new();
+    for package in vm.packages() {
+        let loaded = vm.load_file(package).map(Cap::from_load_file);
+        if let Some(Ok(other)) = loaded
+            && imported(&other.header.package.aid)
+        {
+            offers.extend(offer(&other, applet_gen::api::packages()));
+        }
+    }
+    cap.descriptor.is_some() && verify_with_tables(&cap, &offers).is_verified()
 }

@@ -33,7 +33,7 @@ use crate::gp::registry::{Aid, Registry};
 use crate::gp::{Domain, KeySet, Stop};
 use crate::power::Nvm;
 use crate::toolkit::{Toolkit, event};
-use crate::vm::{Limits, Mode, Observer, Platform, Slot, Vm};
+use crate::vm::{Limits, Mode, Observer, Platform, Slot, Trap, Vm};
 use applet_model::apdu::{ApduError, Command, Response};
 use applet_model::status::Sw;
 use applet_model::trace::Boundary;
@@ -131,6 +131,9 @@ pub struct VirtualCard {
     capability: Option<Vec<u8>>,
     /// Why the last applet or load file failed, in words.
     last_fault: Option<String>,
+    /// What stopped an applet last, if it did what verified code can't do.
+    #[serde(skip)]
+    last_trap: Option<Trap>,
 }
 
 impl core::fmt::Debug for VirtualCard {
@@ -192,6 +195,7 @@ impl VirtualCard {
             powered: true,
             capability: None,
             last_fault: None,
+            last_trap: None,
         };
         card.show_files();
         Ok(card)
@@ -352,6 +356,16 @@ impl VirtualCard {
     /// Sets whether verified packages are checked as well.
     pub fn set_vm_mode(&mut self, mode: Mode) {
         self.vm.set_mode(mode);
+    }
+
+    /// Sets how many instructions one command may take.
+    pub fn set_fuel(&mut self, instructions: u64) {
+        self.vm.set_fuel(instructions);
+    }
+
+    /// What stopped an applet since this was last asked, if one did what verified code can't do.
+    pub fn take_trap(&mut self) -> Option<Trap> {
+        self.last_trap.take()
     }
 
     /// Why the last applet or load file failed, in words, if one did since this was last asked: a card

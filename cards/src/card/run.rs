@@ -67,7 +67,10 @@ impl VirtualCard {
                 Sw(reason.cast_unsigned())
             }
             Outcome::PowerCut => return Err(self.world.power_cut()),
-            Outcome::Trap(error) => self.fault(error.to_string()),
+            Outcome::Trap(trap) => {
+                self.last_trap = Some(trap.clone());
+                self.fault(trap.to_string())
+            }
             Outcome::Uncaught { exception, reason } => self.fault(describe(exception, *reason)),
             Outcome::Suspended => self.fault("send() outside of processToolkit()".into()),
             Outcome::OutOfFuel => self.fault("the command took too many instructions".into()),

@@ -136,6 +136,18 @@ impl Vm {
         self.s.mode == super::Mode::Trusting && self.is_verified(package)
     }
 
+    /// The load file that a package came in.
+    #[must_use]
+    pub fn load_file(&self, package: PackageId) -> Option<&[u8]> {
+        let loaded = self.s.packages.get(&package)?;
+        Some(&loaded.load_file)
+    }
+
+    /// Sets how many instructions one command may take.
+    pub fn set_fuel(&mut self, instructions: u64) {
+        self.s.limits.fuel = instructions;
+    }
+
     /// Sets whether verified packages are checked as well.
     pub fn set_mode(&mut self, mode: super::Mode) {
         self.s.mode = mode;

@@ -187,6 +187,14 @@ fn instance_fields(context: &Context<'_>, class: &ClassInfo, report: &mut Report
             );
         }
     }
+    if let Some(cell) = (0..size).find(|cell| !cells.contains_key(cell)) {
+        wrong(
+            report,
+            at,
+            format!("a field in each of {size} cells"),
+            format!("none in {cell}"),
+        );
+    }
     if held != u16::from(class.reference_count) {
         let expected = format!("{held} reference fields, as in the Descriptor");
         wrong(report, at, expected, class.reference_count);

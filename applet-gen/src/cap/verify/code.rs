@@ -85,7 +85,34 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
     if decoded {
         located.compare(context, report);
     }
+    handler_table(context, report);
     orphans(context, report);
+}
+
+/// The order of the handlers, and the bit that ends the search for one (JCVM 6.9.1).
+fn handler_table(context: &Context<'_>, report: &mut Report) {
+    let handlers = &context.cap.method.handlers;
+    if !handlers.is_sorted_by_key(|handler| handler.handler) {
+        let expected = "exception handlers in the order of their code";
+        report.component(ComponentTag::Method, Some(1), expected, "another order");
+    }
+    let end = |handler: &ExceptionHandler| usize::from(handler.start) + usize::from(handler.length);
+    for (index, handler) in handlers.iter().enumerate() {
+        let mut later = handlers.iter().skip(index + 1);
+        let nested = later.any(|outer| outer.start <= handler.start && end(handler) <= end(outer));
+        if handler.stop == nested {
+            report.component(
+                ComponentTag::Method,
+                Some(1 + 8 * index + 2),
+                format!(
+                    "stop_bit {}, as its range is {}within a later one's",
+                    u8::from(!nested),
+                    if nested { "" } else { "not " }
+                ),
+                u8::from(handler.stop),
+            );
+        }
+    }
 }
 
 /// Handlers whose range starts in no method.

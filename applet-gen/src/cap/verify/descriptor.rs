@@ -230,6 +230,13 @@ fn fields(context: &Context<'_>, class: &ClassDescriptor, report: &mut Report) {
                     offset.to_string(),
                 );
             }
+            FieldRef::Instance { token, .. } if ![token, NO_TOKEN].contains(&field.token) => {
+                place(
+                    report,
+                    format!("field token {token}"),
+                    field.token.to_string(),
+                );
+            }
             FieldRef::Instance { class: owner, .. } if owner != class.this_class => {
                 let expected = format!("a field of {}", class.this_class);
                 place(report, expected, owner.to_string());
@@ -260,6 +267,9 @@ fn flags(class: &ClassDescriptor, report: &mut Report) {
         // Its superinterfaces stand in the Class component.
         wrong("neither fields nor interfaces in the entry", "some".into());
     }
+    if class.access_flags & access::PUBLIC == 0 && class.token != NO_TOKEN {
+        wrong("no token, as it is not public,", class.token.to_string());
+    }
     let visibility = |flags: u8| {
         let all = access::PUBLIC | access::PRIVATE | access::PROTECTED;
         (flags & all).count_ones()
@@ -267,6 +277,14 @@ fn flags(class: &ClassDescriptor, report: &mut Report) {
     for field in &class.fields {
         if visibility(field.access_flags) > 1 || field.access_flags & !0x1F != 0 {
             wrong("a field's flags", format!("{:#04x}", field.access_flags));
+        }
+        let open = field.access_flags & (access::PUBLIC | access::PROTECTED) != 0;
+        let fixed = matches!(field.field_ref, FieldRef::Static(_));
+        if fixed && !open && field.token != NO_TOKEN {
+            wrong(
+                "no token for a static field of the package",
+                field.token.to_string(),
+            );
         }
     }
     for method in &class.methods {
@@ -279,6 +297,13 @@ fn flags(class: &ClassDescriptor, report: &mut Report) {
             && !(abstract_ && (bound || is(access::FINAL)));
         if !fits {
             wrong("a method's flags", format!("{:#04x}", method.access_flags));
+        }
+        let open = is(access::PUBLIC) || is(access::PROTECTED);
+        if bound && !open && method.token != NO_TOKEN {
+            wrong(
+                "no token for a method of the package",
+                method.token.to_string(),
+            );
         }
         if interface {
             let bare = method.method_offset == 0

@@ -27,7 +27,7 @@ mod world;
 use std::fmt;
 
 use super::{Cap, ComponentTag};
-use crate::api::ApiPackage;
+use crate::api::{self, ApiPackage};
 
 use context::Context;
 pub use offer::offer;
@@ -95,6 +95,33 @@ impl Verdict {
     pub fn is_verified(&self) -> bool {
         self.is_ok() && self.unchecked.is_empty()
     }
+}
+
+/// Verifies `cap` against `packages`, and against the tables where those have nothing: with what
+/// it imports in the oldest version that will do.
+pub fn verify_with_tables(cap: &Cap, packages: &[ApiPackage]) -> Verdict {
+    let own = &cap.header.package.aid;
+    let others = packages.iter().filter(|package| package.aid != *own);
+    let mut all: Vec<ApiPackage> = others.cloned().collect();
+    let tables = tables_for(cap).into_iter();
+    let missing = tables.filter(|one| packages.iter().all(|known| known.aid != one.aid));
+    all.extend(missing);
+    verify(cap, &all)
+}
+
+/// The packages of the tables, those that `cap` imports in the oldest version that will do.
+fn tables_for(cap: &Cap) -> Vec<ApiPackage> {
+    let tables = api::packages().iter();
+    tables
+        .map(|package| {
+            let import = cap.imports.iter().find(|import| import.aid == package.aid);
+            let fitting = import.and_then(|import| {
+                let mut versions = api::versions(&package.aid).iter();
+                versions.find(|one| one.major == import.major && one.minor >= import.minor)
+            });
+            fitting.unwrap_or(package).clone()
+        })
+        .collect()
 }
 
 /// Verifies `cap` as a card with these packages would see it. With no Descriptor, checks that

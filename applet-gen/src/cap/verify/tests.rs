@@ -314,6 +314,130 @@ fn tokens_lead_where_the_tables_say() {
 }
 
 #[test]
+fn classes_and_their_tables() {
+    let class = |change: fn(&mut crate::cap::ClassInfo)| {
+        move |cap: &mut Cap| change(&mut cap.class.classes[0])
+    };
+    one(
+        class(|class| class.declared_instance_size = 2),
+        "Class at 0x0003: expected a field in each of 2 cells, found none in 1",
+    );
+    among(
+        class(|class| class.public_method_base = 9),
+        "a public table from 8 or below to there or beyond, found 9 to 10",
+    );
+    among(
+        class(|class| class.public_method_base = 6),
+        "a public table from 8 or below to there or beyond, found 6 to 7",
+    );
+    among(
+        class(|class| {
+            class.first_reference_token = 0;
+            class.reference_count = 1;
+        }),
+        "expected references in cells 0..1 and nothing else there, found byte in cell 0",
+    );
+    among(
+        |cap| cap.descriptor.as_mut().unwrap().classes[1].methods[2].type_offset = 18,
+        "expected (<javacard.framework.APDU>) void for token 7, as it overrides, found () void",
+    );
+    among(
+        |cap| {
+            // The default of Applet.process is none.
+            let class = &mut cap.class.classes[0];
+            class.public_methods = vec![crate::cap::class::NO_METHOD];
+        },
+        "expected code for public method 7, or an abstract class",
+    );
+    among(
+        class(|class| {
+            class.super_class = Some(ClassRef::External {
+                package: 0,
+                class: 8,
+            });
+        }),
+        "Class at 0x0003: expected a superclass",
+    );
+}
+
+#[test]
+fn the_static_image() {
+    among(
+        |cap| cap.static_field.arrays[0].kind = 4,
+        "expected byte[] at offset 0 of the image, found an array of type 4",
+    );
+    among(
+        |cap| cap.descriptor.as_mut().unwrap().classes[1].fields[1].kind = 0x8004,
+        "references below offset 2 of the image, others above, found short at 0",
+    );
+    among(
+        |cap| {
+            let fields = &mut cap.descriptor.as_mut().unwrap().classes[1].fields;
+            fields.pop();
+        },
+        "expected image_size 2, the end of the last static field, found 4",
+    );
+    among(
+        |cap| {
+            cap.static_field.arrays[0].kind = 2;
+        },
+        "expected 0 or 1 in an array of booleans",
+    );
+}
+
+#[test]
+fn flags_and_tokens_of_the_descriptor() {
+    let method = |index: usize, change: fn(&mut crate::cap::MethodDescriptor)| {
+        move |cap: &mut Cap| {
+            change(&mut cap.descriptor.as_mut().unwrap().classes[1].methods[index]);
+        }
+    };
+    one(
+        method(0, |method| method.token = 0),
+        "Descriptor: expected no token for a method of the package of class at 0x0003, found 0",
+    );
+    among(
+        method(2, |method| method.access_flags |= 0x40),
+        "expected ACC_ABSTRACT among the flags of class at 0x0003",
+    );
+    among(
+        method(1, |method| method.access_flags = 0x0A),
+        "expected public static void install(byte[], short, byte)",
+    );
+    one(
+        |cap| cap.descriptor.as_mut().unwrap().classes[1].fields[0].token = 3,
+        "Descriptor: expected field token 0, found 3",
+    );
+    one(
+        |cap| cap.method.handlers[0].stop = false,
+        "Method at 0x0003: expected stop_bit 1, as its range is not within a later one's, found 0",
+    );
+    one(
+        |cap| cap.descriptor.as_mut().unwrap().constant_pool_types[4] = 31,
+        "Descriptor: expected the type of constant 4, CONSTANT_InstanceFieldref: byte, found short",
+    );
+}
+
+#[test]
+fn what_a_cap_offers_is_what_others_need_to_know() {
+    let cap = sample::cap();
+    let offer = super::offer(&cap, packages()).unwrap();
+    assert_eq!(offer.aid, cap.header.package.aid);
+    let interface = offer.class(0).unwrap();
+    assert!(interface.is_interface() && interface.is_shareable());
+    let hidden = offer
+        .classes
+        .iter()
+        .find(|class| class.token == 0xFF)
+        .unwrap();
+    let methods: Vec<_> = (hidden.methods.iter())
+        .map(|method| (method.name.as_str(), method.descriptor.as_str()))
+        .collect();
+    // `install` has no token, the constructor is private.
+    assert_eq!(methods, [("v7", "(Ljavacard/framework/APDU;)V")]);
+}
+
+#[test]
 fn what_the_converter_makes_passes() {
     let javac = Javac::locate().unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -20,9 +20,15 @@ const LONGEST: usize = 250;
 
 /// SplitMix64: small, and good enough to draw tests from.
 #[derive(Debug, Clone)]
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    /// The numbers of this seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Random(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -32,7 +38,7 @@ impl Random {
     }
 
     /// A number below `n`; 0 if `n` is 0.
-    fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         (self.next() >> 11) as usize % n.max(1)
     }
 
@@ -41,7 +47,8 @@ impl Random {
         self.below(1000) < n
     }
 
-    fn byte(&mut self) -> u8 {
+    /// Any byte.
+    pub fn byte(&mut self) -> u8 {
         (self.next() >> 32) as u8
     }
 

@@ -4,6 +4,7 @@ mod convert;
 mod exp;
 mod info;
 mod list;
+mod mutate;
 mod packages;
 pub mod verify;
 
@@ -26,6 +27,8 @@ pub enum CapCommand {
     Verify(verify::Verify),
     /// List a CAP file's content and code with the names of what it calls
     List(list::List),
+    /// Change CAP files in many ways, verify and run each mutant: a test of verifier and VM
+    Mutate(mutate::Mutate),
 }
 
 /// The CAP file that a command is about.
@@ -58,6 +61,7 @@ impl CapCommand {
             CapCommand::Info(command) => command.run(out),
             CapCommand::Verify(command) => command.run(out),
             CapCommand::List(command) => command.run(out),
+            CapCommand::Mutate(command) => command.run(out),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::File;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Out, read_file, style};
 use applet_gen::api::{self, ApiPackage};
-use applet_gen::cap::verify::{Verdict, offer, verify};
+use applet_gen::cap::verify::{Finding, Verdict, offer, verify_with_tables};
 use applet_gen::cap::{Cap, ComponentTag};
 use applet_gen::exp;
 use clap::Args;
@@ -39,14 +39,10 @@ pub fn export(path: &Path) -> Result<ApiPackage, Failure> {
     })
 }
 
-/// The packages of a card that holds what `files` hold; those that come first win.
+/// The packages of a card that holds what `caps` hold, and those of export files, which come first; what
+/// this tool has tables of is not among them.
 pub fn packages(exports: Vec<ApiPackage>, caps: &[Cap]) -> Vec<ApiPackage> {
     let mut all = exports;
-    let mut add = |package: ApiPackage| {
-        if all.iter().all(|known| known.aid != package.aid) {
-            all.push(package);
-        }
-    };
     let tables = api::packages();
     let mut offers: Vec<ApiPackage> = Vec::new();
     // A library may extend another: what is found in one round is known in the next.
@@ -54,8 +50,11 @@ pub fn packages(exports: Vec<ApiPackage>, caps: &[Cap]) -> Vec<ApiPackage> {
         let known: Vec<ApiPackage> = offers.iter().chain(tables).cloned().collect();
         offers = caps.iter().filter_map(|cap| offer(cap, &known)).collect();
     }
-    offers.into_iter().for_each(&mut add);
-    tables.iter().cloned().for_each(&mut add);
+    for package in offers {
+        if all.iter().all(|known| known.aid != package.aid) {
+            all.push(package);
+        }
+    }
     all
 }
 
@@ -95,7 +94,7 @@ impl Verify {
         let packages = packages(exports, &caps);
         let verdicts: Vec<(&PathBuf, Verdict)> = (self.files.iter())
             .zip(&caps)
-            .map(|(path, cap)| (path, verify(cap, &packages)))
+            .map(|(path, cap)| (path, verify_with_tables(cap, &packages)))
             .collect();
         let values: Vec<_> = (verdicts.iter())
             .map(|(path, verdict)| value(path, verdict))
@@ -130,8 +129,7 @@ impl Verify {
                 more => format!("{more} of {} files are not verified", verdicts.len()),
             },
         );
-        let missing =
-            |finding: &applet_gen::cap::verify::Finding| finding.component == ComponentTag::Import;
+        let missing = |finding: &Finding| finding.component == ComponentTag::Import;
         Err(if first.findings.iter().any(missing) {
             failure.next("give the export files of imported packages with --exp")
         } else {

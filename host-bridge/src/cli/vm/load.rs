@@ -135,7 +135,7 @@ impl Load {
 
     /// Whether the CAP was verified as a whole.
     fn verify(&self, cap: &Cap, packages: &[ApiPackage], out: &Out) -> Result<bool, Failure> {
-        let verdict = verify::verify(cap, packages);
+        let verdict = verify::verify_with_tables(cap, packages);
         let aid = hex::encode_upper(&cap.header.package.aid);
         if verdict.is_ok() {
             return Ok(verdict.is_verified());

@@ -10,6 +10,8 @@ mod call;
 mod cell;
 mod frame;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
