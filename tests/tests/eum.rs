@@ -83,7 +83,7 @@ fn read_eid(library: &Cap, reader: &Cap) -> Vec<u8> {
     let install = install.for_install_and_make_selectable();
     wrapped(&mut card, &mut channel, &install);
     assert!(send(&mut card, &command::select(MODULE)).sw.is_ok());
-    let answer = send(&mut card, &Command::new(0x80, 0x10, 0, 0).with_le(16));
+    let answer = send(&mut card, &Command::new(0x80, 0x60, 0, 0).with_le(16));
     assert!(answer.sw.is_ok(), "{}; {:?}", answer.sw, card.take_fault());
     answer.data
 }

@@ -12,13 +12,13 @@ import javacard.framework.JCSystem;
 import javacard.framework.Util;
 import uicc.system.UICCPlatform;
 
-/** Reads the EID through the EUM's own port: 80 10 00 00 10. */
+/** Reads the EID through the EUM's own port: 80 60 00 00 10. */
 public final class ReaderApplet extends Applet {
     private static final byte[] ISD_R = {
         (byte) 0xA0, 0, 0, 5, 0x59, 0x10, 0x10, -1, -1, -1, -1, (byte) 0x89, 0, 0, 1, 0
     };
     private static final byte[] GET_EID = {(byte) 0xBF, 0x3E, 3, 0x5C, 1, 0x5A};
-    private static final byte INS_READ_EID = 0x10;
+    private static final byte INS_READ_EID = 0x60;
     private static final short EID_LENGTH = 16;
     /** BF3E 12 5A 10, then the EID. */
     private static final short EID_OFFSET = 5;
