@@ -6,8 +6,8 @@
 //! the lab's default one (`cards/files/default.toml`) with the profile's ICCID, IMSI and name in it, and what the
 //! card's definition adds; files of profile packages are not read.
 //!
-//! Named choices: with no profile enabled there is no ADF.USIM and no EF.ICCID. The operating channels and
-//! FileViews of a profile that is left are at the MF of the new one, or at its ADF of the same AID.
+//! Named choices: with no profile enabled there is no ADF.USIM and no EF.ICCID. When another profile's files are seen,
+//! open channels are at its ADF of the same AID, or at its MF, and FileViews are where they begin.
 //!
 //! Not there: BER-TLV files (answered 6981 at CREATE FILE), the universal PIN in place of another, GSM's class A0.
 

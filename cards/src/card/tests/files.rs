@@ -394,6 +394,30 @@ fn files_are_deleted_and_what_stood_there_is_above() {
 }
 
 #[test]
+fn files_are_made_and_resized() {
+    let mut applet = Applet::select(with_applets(), FULL);
+    let made = "82024121 83026F29 8A0105 8B032F0901 80020004 8800";
+    applet.run(&[
+        (0x12, 0, 1, "", "01019000"),
+        (0x21, 0, 0, "7F4A", "9000"),
+        (0x42, 0, 0, "42424242", "6601"),
+        (0x42, 0, 0, made, "9000"),
+        (0x32, 0, 0, "0000 0102", "9000"),
+        (0x42, 0, 0, made, "6602"),
+        (0x44, 0, 0, "83026F29 80020006", "9000"),
+        (0x30, 0, 6, "0000", "0102FFFFFFFF 9000"),
+        (0x44, 0, 0, "83026F03 80020006", "6502"),
+        (0x44, 0, 0, "83026F0F 80020006", "6504"),
+        (0x44, 0, 0, "83026F29", "6601"),
+        (0x44, 0, 0, "83026F04 80020006", "6503"),
+        (0x3C, 0, 0, "", "9000"),
+        (0x44, 0, 0, "83026F29 80020006", "6506"),
+        (0x40, 0, 0, "6F29", "9000"),
+        (0x21, 0, 0, "6F29", "6504"),
+    ]);
+}
+
+#[test]
 fn an_update_is_kept_whole_or_not_at_all() {
     for cut in 0..2 {
         let mut applet = Applet::select(with_applets(), FULL);

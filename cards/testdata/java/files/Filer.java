@@ -13,6 +13,8 @@ import uicc.access.UICCSystem;
 import uicc.access.fileadministration.AdminException;
 import uicc.access.fileadministration.AdminFileView;
 import uicc.access.fileadministration.AdminFileViewBuilder;
+import uicc.system.HandlerBuilder;
+import uicc.toolkit.ViewHandler;
 
 /**
  * Does with FileViews what commands say: P1 is the view's number, the instruction the method. What the method throws
@@ -128,12 +130,22 @@ public final class Filer extends Applet {
                 ((AdminFileView) view).deleteFile(word);
                 return 0;
             case 0x42:
-                ((AdminFileView) view).createFile(null);
+                ((AdminFileView) view).createFile(handler(buffer, length));
+                return 0;
+            case 0x44:
+                ((AdminFileView) view).resizeFile(handler(buffer, length));
                 return 0;
             default:
                 ISOException.throwIt(ISO7816.SW_INS_NOT_SUPPORTED);
                 return 0;
         }
+    }
+
+    private static ViewHandler handler(byte[] buffer, short length) {
+        return length == 0
+                ? null
+                : HandlerBuilder.buildTLVHandler(HandlerBuilder.EDIT_HANDLER, length, buffer,
+                        ISO7816.OFFSET_CDATA, length);
     }
 
     private short state(byte number) {
