@@ -17,7 +17,10 @@ use packages::{package, packages};
 
 /// Runs the groups of a package on a card of the definition, and shows every case.
 fn group(package_name: &str, definition: &str) {
-    let mut session = Session::new(definition);
+    group_on(Session::new(definition), package_name);
+}
+
+fn group_on(mut session: Session, package_name: &str) {
     session.load(package_name);
     let mut failed = Vec::new();
     let mut count = 0;
@@ -81,6 +84,20 @@ fn firewall() {
 #[test]
 fn keys() {
     group("crypto", "virtual-lab");
+}
+
+/// On a card that has `int`; another one refuses the CAP.
+#[test]
+fn integers() {
+    group_on(
+        Session::with(|definition| definition.java_card.int = true),
+        "integers",
+    );
+    let mut session = Session::new("virtual-lab");
+    session.load("base");
+    let (sw, fault) = session.try_load("integers");
+    assert_ne!(sw, 0x9000);
+    assert!(fault.unwrap_or_default().contains("int"));
 }
 
 /// Java Card 3.0.5.

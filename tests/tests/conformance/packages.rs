@@ -51,6 +51,9 @@ type Row = (
     bool,
 );
 
+/// The package that uses `int`.
+const INTEGERS: &str = "integers";
+
 /// Each after those it needs. A package's AID ends with its place here, from 1; an applet's goes on with the
 /// applet's, from 1.
 const TABLE: &[Row] = &[
@@ -76,6 +79,7 @@ const TABLE: &[Row] = &[
     ("channels", &["Multi"], &[], false),
     ("crypto", &["Keys", "Vectors"], &["base"], false),
     ("aead", &["Aead"], &["base"], true),
+    (INTEGERS, &["Integers"], &["base"], false),
 ];
 /// "ICONF", with the first nibble of a proprietary AID.
 const AID: [u8; 6] = [0xF0, 0x49, 0x43, 0x4F, 0x4E, 0x46];
@@ -147,6 +151,7 @@ fn build() -> Result<Vec<Package>, String> {
             version: (1, 0),
             applets: applets.iter().map(|a| (class(a), a.aid.clone())).collect(),
             imports: &imports,
+            int: *name == INTEGERS,
             ..ConvertInput::default()
         };
         let lines = |errors: &[String]| format!("{name}: {}", errors.join("\n"));
