@@ -37,7 +37,11 @@ fn about(method: &NativeMethod, args: &[Value]) -> usize {
 }
 
 fn receiver(thread: &Thread, nargs: u8) -> Result<Ref, Fault> {
-    let value = thread.peek(usize::from(nargs).wrapping_sub(1))?;
+    // A static method without arguments, called as if it had an object.
+    let below = usize::from(nargs)
+        .checked_sub(1)
+        .ok_or(VmError::Stack("has no object for the call", nargs))?;
+    let value = thread.peek(below)?;
     value
         .reference()
         .ok_or_else(|| mismatch("reference", value).into())
@@ -381,5 +385,23 @@ impl Vm {
             _ => thread.top.ceiling = ceiling,
         }
         called.map(|()| None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vm::PackageId;
+
+    #[test]
+    fn a_call_without_arguments_has_no_object() {
+        let target = MethodRef::Java {
+            package: PackageId::FIRST_LOADED,
+            method: 0,
+        };
+        let thread = Thread::new(target, Vec::new(), Owner::JCRE);
+        let stack = |found| matches!(found, Err(Fault::Trap(VmError::Stack(..))));
+        assert!(stack(receiver(&thread, 0)));
+        assert!(stack(receiver(&thread, 1)));
     }
 }

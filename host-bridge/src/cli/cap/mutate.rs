@@ -84,9 +84,13 @@ impl Mutate {
         }
         let bar = progress(out, self.count, "mutants");
         let done = AtomicU64::new(0);
-        // What a mutant makes panic is reported with its seed; the usual message has no place here.
-        let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| {}));
+        // What a mutant makes panic is reported with its seed; the usual message, which says where, is for
+        // the one mutant that is looked into.
+        let quiet = self.count > 1;
+        let hook = quiet.then(std::panic::take_hook);
+        if quiet {
+            std::panic::set_hook(Box::new(|_| {}));
+        }
         let started = Instant::now();
         let (figures, troubles) = std::thread::scope(|scope| {
             let worker = scope.spawn(|| campaign.run(seeds, &done));
@@ -97,7 +101,9 @@ impl Mutate {
             worker.join()
         })
         .map_err(|_| Failure::new(exit::FAILED, "the campaign itself panicked"))?;
-        std::panic::set_hook(hook);
+        if let Some(hook) = hook {
+            std::panic::set_hook(hook);
+        }
         bar.finish_and_clear();
         self.report(&figures, &troubles, started.elapsed(), out)
     }
