@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod card_info;
+mod convert;
 mod help;
 mod killed;
 mod pcsc;
