@@ -86,6 +86,9 @@ struct Analysis<'a> {
     stopped: bool,
     /// What has to be made in another number of cells.
     asked: Widths,
+    /// What was refused, by index, as of the last time. Where a refusal's outcome comes back in a
+    /// loop it hides the reason; what was wrong with less in the frame is wrong with more.
+    refusals: BTreeMap<usize, Vec<Problem>>,
 }
 
 /// Converts a method's body; `None` when something was refused (reported to `errors`).
@@ -106,6 +109,7 @@ pub(crate) fn convert_body(input: &Input<'_>, errors: &mut Errors) -> Option<Bod
             problem: None,
             stopped: false,
             asked: Widths::default(),
+            refusals: BTreeMap::new(),
         };
         analysis.arrive(None, 0, &entry(input, map.len()));
         analysis.run();
@@ -246,6 +250,10 @@ impl Analysis<'_> {
             let mut out = Out::default();
             self.lower.step(&mut frame, instruction, &mut out);
             self.asked.grow(&out.asked);
+            if !out.problems.is_empty() {
+                self.refusals
+                    .insert(index, std::mem::take(&mut out.problems));
+            }
             if let Some(text) = out.fault {
                 self.fault(index, text);
                 return;
@@ -316,7 +324,12 @@ impl Analysis<'_> {
             let instruction = self.instructions.get(*index)?;
             let mut out = Out::default();
             self.lower.step(&mut frame.clone(), instruction, &mut out);
-            for problem in out.problems {
+            let before = self.refusals.get(index).into_iter().flatten();
+            let problems = match out.problems.is_empty() {
+                true => before.cloned().collect(),
+                false => out.problems,
+            };
+            for problem in problems {
                 good = false;
                 errors.push(self.code.line(instruction.offset), problem);
             }

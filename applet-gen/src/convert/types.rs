@@ -250,7 +250,9 @@ impl Range {
     /// The least range with round ends that holds this one, so that loops come to an end.
     pub(crate) fn widen(self) -> Range {
         let lows = [0, i8::MIN.into(), i16::MIN.into()];
-        let highs = [0, 1, i8::MAX.into(), u8::MAX.into(), i16::MAX.into()];
+        // One below the greatest short: what is less than one, as an index inside its loop.
+        let below = i64::from(i16::MAX) - 1;
+        let highs = [0, 1, i8::MAX.into(), u8::MAX.into(), below, i16::MAX.into()];
         Range {
             low: lows
                 .into_iter()

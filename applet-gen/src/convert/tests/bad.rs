@@ -251,3 +251,20 @@ fn damaged_class_files_never_panic() {
     }
     assert!(converted_anyway > 0);
 }
+
+/// What is refused in a loop comes back to it as something unknown, which must not hide why. The
+/// class file says nothing of its variables, so that only their values speak.
+#[test]
+fn a_refusal_in_a_loop_is_told() {
+    let source = "package p; class A {\n static void f(byte[] a) {\n int i = 0;\n\
+        while (a[0] > 0) {\n i += 9;\n a[i] = 0;\n }\n }\n}";
+    let mut classes = classes_of(source);
+    for (_, bytes) in &mut classes {
+        let table = b"LocalVariableTable";
+        let at = bytes.windows(table.len()).position(|part| part == table);
+        bytes[at.unwrap()] = b'X';
+    }
+    let errors = super::harness::lines(&converted(classes, None).unwrap_err());
+    let wanted = "A.java:5: in p.A.f([B)V: the increment of a local variable needs a value";
+    assert!(errors.contains(wanted), "{errors}");
+}

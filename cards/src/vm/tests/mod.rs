@@ -1,5 +1,6 @@
 //! The VM on real bytecode: the sources in `testdata/java`, through javac and the converter.
 
+mod differential;
 mod harness;
 mod hostile;
 mod int;
