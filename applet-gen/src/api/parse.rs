@@ -169,6 +169,7 @@ fn package_line(line: &str) -> Result<Vec<ApiPackage>, Wrong> {
         aid: aid.clone(),
         major,
         minor,
+        applets: false,
         classes: Vec::new(),
     };
     Ok(numbers.into_iter().map(package).collect())

@@ -32,6 +32,8 @@ pub struct ApiPackage {
     pub major: u8,
     /// Minor version.
     pub minor: u8,
+    /// Whether it holds applets; it then offers nothing but shareable interfaces (JCVM 6.12).
+    pub applets: bool,
     /// Public classes and interfaces.
     pub classes: Vec<ApiClass>,
 }

@@ -458,6 +458,7 @@ fn link(
             aid: input.package_aid.clone(),
             major,
             minor,
+            applets: has_applets,
             classes: describe::api_classes(parts, &exported),
         },
     })

@@ -64,8 +64,7 @@ pub(crate) fn assign(
             interface_tokens(world, class, errors);
         } else {
             add_mirandas(world, class);
-            let visible = class_tokens[class].is_some();
-            static_tokens(world, class, visible, errors);
+            static_tokens(world, class, errors);
             let layout = instance_fields(world, class, errors);
             layouts[class] = layout;
             virtual_tokens(world, class, &mut layouts, errors);
@@ -196,10 +195,9 @@ pub(crate) fn find_virtual(
     })
 }
 
-fn static_tokens(world: &mut World, class: ClassId, visible: bool, errors: &mut Errors) {
-    if !visible {
-        return;
-    }
+/// Public and protected static members are numbered in every class, whether others see the class
+/// or not (JCVM 6.13.2, 6.13.3: only private and package-visible ones have no token).
+fn static_tokens(world: &mut World, class: ClassId, errors: &mut Errors) {
     let class = &mut world.classes[class];
     let methods = class.methods.iter_mut().filter(|method| {
         let counts = method.binding == Binding::Static && method.name != "<clinit>";
@@ -248,6 +246,14 @@ fn category(field: &Field) -> u8 {
 }
 
 fn instance_fields(world: &mut World, class: ClassId, errors: &mut Errors) -> Layout {
+    // An object's cells are those of its superclasses as well, as far as they can be counted.
+    let above = world.ancestry(class).into_iter().skip(1);
+    let inherited = above
+        .filter(|above| world.classes[*above].is_own())
+        .flat_map(|above| &world.classes[above].fields)
+        .filter(|field| !field.is_static())
+        .map(|field| field.field_type().cells())
+        .sum::<usize>();
     let class = &mut world.classes[class];
     let mut fields: Vec<&mut Field> = class
         .fields
@@ -260,11 +266,11 @@ fn instance_fields(world: &mut World, class: ClassId, errors: &mut Errors) -> La
         instance_size: cells,
         ..Layout::default()
     };
-    if cells > 255 {
+    if inherited + cells > 255 {
         too_many(
             errors,
-            "cells of a class's instance fields",
-            cells,
+            "cells of an object's fields",
+            inherited + cells,
             255,
             "2.2.4.3",
         );

@@ -1,6 +1,8 @@
 //! Bytes to [`ApiPackage`].
 
-use super::{ExpError, MAGIC, NO_TOKEN, TAG_CLASS, TAG_INTEGER, TAG_PACKAGE, TAG_UTF8};
+use super::{
+    ACC_LIBRARY, ExpError, MAGIC, NO_TOKEN, TAG_CLASS, TAG_INTEGER, TAG_PACKAGE, TAG_UTF8,
+};
 use crate::api::{ApiClass, ApiField, ApiMethod, ApiPackage, flags};
 
 /// One constant (`cp_info`).
@@ -13,6 +15,7 @@ enum Entry {
         name: u16,
         major: u8,
         minor: u8,
+        library: bool,
         aid: Vec<u8>,
     },
 }
@@ -74,12 +77,14 @@ fn head(bytes: &[u8]) -> Result<(Reader<'_>, ApiPackage), ExpError> {
             name,
             major,
             minor,
+            library,
             aid,
         }) => ApiPackage {
             name: reader.utf8(name)?,
             aid,
             major,
             minor,
+            applets: !library,
             classes: Vec::new(),
         },
         other => {
@@ -147,7 +152,7 @@ impl Reader<'_> {
             TAG_INTEGER => Entry::Integer(self.u4("CONSTANT_Integer")? as i32),
             TAG_CLASS => Entry::Class(self.u2("CONSTANT_Classref name_index")?),
             TAG_PACKAGE => {
-                self.u1("CONSTANT_Package flags")?;
+                let library = self.u1("CONSTANT_Package flags")? & ACC_LIBRARY != 0;
                 let name = self.u2("CONSTANT_Package name_index")?;
                 let minor = self.u1("package minor version")?;
                 let major = self.u1("package major version")?;
@@ -160,6 +165,7 @@ impl Reader<'_> {
                     name,
                     major,
                     minor,
+                    library,
                     aid,
                 }
             }

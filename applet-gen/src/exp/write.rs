@@ -123,7 +123,8 @@ pub fn write_format(
             .cloned(),
     );
     let mut pool = Pool::default();
-    let this = pool.package(package, ACC_LIBRARY)?;
+    let flags = if package.applets { 0 } else { ACC_LIBRARY };
+    let this = pool.package(package, flags)?;
     let mut referenced = Vec::new();
     if format == Format::V2_3 {
         let names = referenced_packages(package, &known);

@@ -89,6 +89,7 @@ pub fn offer(cap: &Cap, packages: &[ApiPackage]) -> Option<ApiPackage> {
         aid: cap.header.package.aid.clone(),
         major: cap.header.package.major,
         minor: cap.header.package.minor,
+        applets: !cap.applets.is_empty(),
         classes: classes.collect(),
     })
 }

@@ -234,14 +234,17 @@ fn a_library_offers_its_classes_to_others() {
 fn long_methods_branch_wide_and_many_fields_index_wide() {
     let fields: String = (0..300).map(|n| format!("short f{n};")).collect();
     let body: String = (0..300)
-        .map(|n| format!("f{n} = a; a = (short) (a - f{n});"))
+        .map(|n| {
+            let object = if n < 200 { "o." } else { "" };
+            format!("{object}f{n} = a; a = (short) (a - {object}f{n});")
+        })
         .collect();
-    // 255 fields is the limit of a class.
+    // 255 fields is the limit of an object.
     let (some, rest) = fields.split_at(fields.find("f200").unwrap() - "short ".len());
     let source = format!(
         "package p; class A {{ {some}
-             static class B extends A {{ {rest}
-                 void g(short a) {{ while (a > 0) {{ {body} }} }} }} }}"
+             static class B {{ {rest}
+                 void g(short a, A o) {{ while (a > 0) {{ {body} }} }} }} }}"
     );
     let cap = good(converted(classes_of(&source), None));
     let all: Vec<String> = (0..cap.methods().unwrap().len())

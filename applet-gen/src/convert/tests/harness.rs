@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::api::{self, ApiPackage};
+use crate::cap::jar::JarNames;
 use crate::convert::{ConvertError, ConvertInput, Converted, convert};
 use crate::javac::Javac;
 
@@ -147,8 +148,12 @@ pub(super) fn keep(converted: &Converted, known: &[ApiPackage]) {
     let folder = PathBuf::from(folder).join(format!("{number}/{package}/javacard"));
     std::fs::create_dir_all(&folder).unwrap();
     let simple = package.rsplit('/').next().unwrap();
+    let names = JarNames {
+        package: package.clone(),
+        ..JarNames::default()
+    };
     let file = |end: &str| folder.join(format!("{simple}.{end}"));
-    std::fs::write(file("cap"), converted.cap.to_jar().unwrap()).unwrap();
+    std::fs::write(file("cap"), converted.cap.to_jar_named(&names).unwrap()).unwrap();
     let exp = crate::exp::write(&converted.exp, known).unwrap();
     std::fs::write(file("exp"), exp).unwrap();
 }

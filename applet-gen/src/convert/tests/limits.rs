@@ -87,7 +87,7 @@ fn rows() -> Vec<(String, &'static [&'static str])> {
         (
             format!("class A {{ {} }}", many(256, "short f#;")),
             &[
-                "cells of a class's instance fields: 256, and at most 255",
+                "cells of an object's fields: 256, and at most 255",
                 "JCVM 2.2.4.3",
             ],
         ),
@@ -115,9 +115,10 @@ fn rows() -> Vec<(String, &'static [&'static str])> {
         ),
         (
             format!(
-                "class A {{ static void f({}) {{ {} }} }}",
+                "class A {{ static short s; static short f({}) {{ {} return (short) ({} 0); }} }}",
                 list(200, "short p#"),
-                many(56, "short v# = p#;")
+                many(56, "short v# = s; s += p#;"),
+                many(56, "v# ^ ") + &many(200, "p# ^ ")
             ),
             &[
                 "in l11.A.f(",

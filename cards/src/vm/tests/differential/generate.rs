@@ -292,10 +292,7 @@ impl<'a> Writer<'a> {
         if depth == 0 {
             return match self.dice.roll(3) {
                 0 => self.constant(),
-                _ => {
-                    let place = self.place(0).0;
-                    place
-                }
+                _ => self.place(0).0,
             };
         }
         let next = self.dice.roll(depth);
