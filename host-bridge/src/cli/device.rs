@@ -17,8 +17,9 @@ Examples:
   ipae device --file run1/cards/89049032000000000000000000000163.card --resolve 192.0.2.1=127.0.0.1:8080
   ipae device --reader \"ACR38\" --resolve '*=127.0.0.1:8080' --no-service 89999020000000000029 --seconds 86400
 
-The device starts the card, answers its proactive commands and bridges its channels to real sockets.
-Time is virtual: it jumps to what comes next, so a day passes in seconds. Plain HTTP: lab, not secure.")]
+The device starts the card, answers its proactive commands and bridges its channels to real
+sockets. Time is virtual: it jumps to what comes next, so a day passes in seconds. Plain HTTP:
+lab, not secure.")]
 pub struct Device {
     /// A PC/SC reader, or the beginning of its name
     #[arg(long, value_name = "NAME", required_unless_present = "file")]

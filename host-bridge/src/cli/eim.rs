@@ -65,8 +65,9 @@ Examples:
   ipae eim enqueue --eid 89049032000000000000000000000139 \"disable 89490200001234567893\" getRAT
 
 Operations: enable ICCID [rollback], disable ICCID, delete ICCID, listProfileInfo, getRAT,
-setFallbackAttribute ICCID, unsetFallbackAttribute, setDefaultDpAddress [ADDRESS]; or, in a package
-of their own, addEim HEX, updateEim HEX (an EimConfigurationData in DER), deleteEim EIMID, listEim.")]
+setFallbackAttribute ICCID, unsetFallbackAttribute, setDefaultDpAddress [ADDRESS]; or, in a
+package of their own, addEim HEX, updateEim HEX (an EimConfigurationData in DER), deleteEim
+EIMID, listEim.")]
 pub struct Enqueue {
     /// EID, 32 digits
     #[arg(long)]

@@ -28,8 +28,8 @@ Examples:
   ipae model check --faults 3
   ipae model check --only enable --json
 
-It says how many states of machine and world it visited. What does not hold is printed with the whole
-way there from the start.")]
+It says how many states of machine and world it visited. What does not hold is printed with the
+whole way there from the start.")]
 pub struct Check {
     /// Try every sequence of up to so many faults
     #[arg(long, value_name = "N", default_value_t = check::Options::default().faults)]

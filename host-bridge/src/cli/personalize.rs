@@ -24,8 +24,9 @@ Examples:
   ipae personalize --order order.csv --card virtual-lab --virtual --out run1
   ipae personalize --order order.csv --card my-card.toml --keys keys.toml --reader \"ACR38\" --wait --out run1
 
-The whole order is checked before the first card. The same command again resumes after a stop of any
-kind (Ctrl-C, kill, power): no card is done twice, none is left out. It leaves in the output folder:
+The whole order is checked before the first card. The same command again resumes after a stop of
+any kind (Ctrl-C, kill, power): no card is done twice, none is left out. It leaves in the output
+folder:
   receipts/EID.json   one a card: what was read back from it
   response.csv        one line a card: state, error, association token
   journal.sqlite      what was begun and what was done

@@ -24,10 +24,10 @@ Examples:
   ipae run --out target/run
   ipae run --out target/run --cards 2 --seed 7
 
-It builds the applet from the model, writes an order, loads and personalizes virtual cards over SCP03,
-has each of them poll the lab eIM, switch profiles and fall back from a dead network, runs all other
-scenarios on one card or another, and leaves report.html, report.json and junit.xml. The same with a
-reader: `ipae personalize --reader`, then `ipae test --reader`.")]
+It builds the applet from the model, writes an order, loads and personalizes virtual cards over
+SCP03, has each of them poll the lab eIM, switch profiles and fall back from a dead network,
+runs all other scenarios on one card or another, and leaves report.html, report.json and
+junit.xml. The same with a reader: `ipae personalize --reader`, then `ipae test --reader`.")]
 pub struct Run {
     /// Where everything goes
     #[arg(long, value_name = "DIR")]

@@ -45,8 +45,8 @@ Examples:
   ipae script explain target/applet/load.script
   ipae script explain target/applet/load.script --json
 
-Commands under secure messaging are named, but their data is encrypted and can't be explained. Ends
-with exit code 15 if a command has a fault that a card answers with 6A80.")]
+Commands under secure messaging are named, but their data is encrypted and can't be explained.
+Ends with exit code 15 if a command has a fault that a card answers with 6A80.")]
 pub struct Explain {
     /// The script, in its text or its JSON form
     file: PathBuf,
@@ -68,13 +68,13 @@ Examples:
   ipae script run applet/load.script --reader \"ACR38\" --card virtual-lab --key-set test --from 62
   ipae script run applet/load-scp03.script --file my.card
 
-A plain script is sent under a secure channel that is opened once, with the key set named. A script
-that is under a secure channel already is sent as it is, and only if the card answers INITIALIZE
-UPDATE as the script states: EXTERNAL AUTHENTICATE is never sent to another card or with another
-sequence counter, so that no try is used up.
+A plain script is sent under a secure channel that is opened once, with the key set named. A
+script that is under a secure channel already is sent as it is, and only if the card answers
+INITIALIZE UPDATE as the script states: EXTERNAL AUTHENTICATE is never sent to another card or
+with another sequence counter, so that no try is used up.
 
-A plain script can go on with --from at the step where it stopped; within a LOAD it goes back to its
-INSTALL [for load], since a card forgets what it received when its session ends.")]
+A plain script can go on with --from at the step where it stopped; within a LOAD it goes back to
+its INSTALL [for load], since a card forgets what it received when its session ends.")]
 pub struct Run {
     /// The script, in its text or its JSON form
     script: PathBuf,

@@ -16,9 +16,9 @@ Examples:
   ipae trace --kind response 9110
   cut -d' ' -f2 log.txt | ipae trace -
 
-Spaces and colons in the bytes are ignored. Without --kind the first bytes decide: D0 a proactive
-command, D1, D6, D7 and the like an envelope, BF.. and 30 a data object of SGP.32 or SGP.22, anything
-else a command APDU.")]
+Spaces and colons in the bytes are ignored. Without --kind the first bytes decide: D0 a
+proactive command, D1, D6, D7 and the like an envelope, BF.. and 30 a data object of SGP.32 or
+SGP.22, anything else a command APDU.")]
 pub struct Trace {
     /// Bytes in hexadecimal, one message each; `-` reads lines from standard input
     #[arg(required = true, value_name = "HEX")]

@@ -46,9 +46,10 @@ Examples:
   ipae vcard serve --vpcd localhost:35963 --file my.card
   ipae vcard serve --vpcd localhost:35963 --file run1/cards/*.card
 
-pcscd has to run with the driver of vsmartcard (Debian, Ubuntu: apt install pcscd vsmartcard-vpcd).
-It offers two slots, on ports 35963 and 35964. Each file takes the next port. The card's state is
-written to its file after each command that changed it. Ctrl-C takes the cards out.")]
+pcscd has to run with the driver of vsmartcard (Debian, Ubuntu: apt install pcscd
+vsmartcard-vpcd). It offers two slots, on ports 35963 and 35964. Each file takes the next port.
+The card's state is written to its file after each command that changed it. Ctrl-C takes the
+cards out.")]
 pub struct Serve {
     /// The driver's address; the first file takes this port, the next one the port above
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:35963")]

@@ -23,20 +23,24 @@ const WORK: &str = "work";
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  ipae cap convert classes --package com.eum.lock=F049504165AA --applet com.eum.lock.Lock=F049504165AA01 --out target/lock
-  ipae cap convert lock.jar --exp vendor.exp --package com.eum.lock=F049504165AA@1.2 --debug --out target/lock
-  ipae cap convert --source src --package com.eum.es10=F049504165BB --package com.eum.probe=F049504165CC \\
+  ipae cap convert classes --package com.eum.lock=F049504165AA \\
+      --applet com.eum.lock.Lock=F049504165AA01 --out target/lock
+  ipae cap convert lock.jar --exp vendor.exp --package com.eum.lock=F049504165AA@1.2 \\
+      --debug --out target/lock
+  ipae cap convert --source src \\
+      --package com.eum.es10=F049504165BB --package com.eum.probe=F049504165CC \\
       --applet com.eum.probe.Probe=F049504165CC01 --out target/eum
 
-Several packages in one run may import each other; all other imports come from --exp, or else from this
-tool's tables (Java Card 3.0.4, UICC, GlobalPlatform). For each package the output folder gets, below
-the package's folders in javacard/, as vendors' converters write them:
+Several packages in one run may import each other; all other imports come from --exp, or else
+from this tool's tables (Java Card 3.0.4, UICC, GlobalPlatform). For each package the output
+folder gets, below the package's folders in javacard/, as vendors' converters write them:
   NAME.cap    the CAP file, with Descriptor (and Debug with --debug)
   NAME.ijc    the components in the order of loading, without Descriptor: a load file data block
   NAME.exp    the export file, if there is anything that others may import
   NAME.jca    a listing in the manner of Java Card Assembly
   NAME.json   tables of the tokens that it imports and exports
-Exit code 12 with every error of all packages: file, line, what, clause, what to write instead.")]
+Exit code 12 with every error of all packages: file, line, what, clause, what to write
+instead.")]
 pub struct Convert {
     /// Class files, folders or JAR archives of them
     #[arg(value_name = "CLASSES", required_unless_present = "source")]

@@ -16,9 +16,9 @@ Examples:
   ipae cap exp target/eum/eum/es10/javacard/es10.exp
   ipae cap exp released/es10.exp target/eum/eum/es10/javacard/es10.exp
 
-With two files, they are two versions of a package, older first: what of the newer one breaks packages
-that were converted against the older one (JCVM 4.4), and whether the version numbers say so (JCVM 4.5).
-Exit code 12 if it breaks them.")]
+With two files, they are two versions of a package, older first: what of the newer one breaks
+packages that were converted against the older one (JCVM 4.4), and whether the version numbers
+say so (JCVM 4.5). Exit code 12 if it breaks them.")]
 pub struct Exp {
     /// The export file, of format 2.1, 2.2 or 2.3
     #[arg(value_name = "FILE.exp")]

@@ -15,10 +15,10 @@ use serde::Serialize;
 Example:
   ipae cap info target/applet/ipae.cap
 
-It counts what the package will take on a card without running it: the deepest stack of each method
-that the card calls, by the call graph and with the path there, memory at installation by what the
-code allocates, and what may be allocated later. Frames and objects cost what they cost on the virtual
-card. Methods of imported packages count as native, without a frame.")]
+It counts what the package will take on a card without running it: the deepest stack of each
+method that the card calls, by the call graph and with the path there, memory at installation by
+what the code allocates, and what may be allocated later. Frames and objects cost what they cost
+on the virtual card. Methods of imported packages count as native, without a frame.")]
 pub struct Info {
     #[command(flatten)]
     file: File,

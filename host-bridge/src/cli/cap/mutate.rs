@@ -23,11 +23,12 @@ Examples:
   ipae cap mutate client.cap --with server.cap --count 5000
   ipae cap mutate target/applet/ipae.cap --seed 4711 --count 1 --out target/mutants
 
-Each mutant is parsed, verified, loaded onto a virtual card whatever the verifier says, installed, and
-its applets are sent commands and events, all checks at run time on. Seeds start at --seed and take the
-CAP files in turn: a seed makes the same mutant whenever it is given with the same files.
-Exit code 0: no panic, no command without end, and no mutant that the verifier accepted was stopped by
-the checks of type safety at run time. Mutants that show a defect are kept in --out.")]
+Each mutant is parsed, verified, loaded onto a virtual card whatever the verifier says,
+installed, and its applets are sent commands and events, all checks at run time on. Seeds start
+at --seed and take the CAP files in turn: a seed makes the same mutant whenever it is given with
+the same files. Exit code 0: no panic, no command without end, and no mutant that the verifier
+accepted was stopped by the checks of type safety at run time. Mutants that show a defect are
+kept in --out.")]
 pub struct Mutate {
     /// CAP files to make mutants of
     #[arg(value_name = "FILE.cap", required = true)]

@@ -18,10 +18,10 @@ Examples:
   ipae cap verify applet.cap --exp library.exp --exp vendor.exp
   ipae cap verify applet.cap library.cap
 
-Imports are looked up among the export files given, the other CAP files given, and the packages that
-this tool has tables of, in this order. A CAP file is verified when everything was checked and nothing
-is wrong: structure, references between components, versions of imports, types of all values.
-Exit code 0: every file is verified.")]
+Imports are looked up among the export files given, the other CAP files given, and the packages
+that this tool has tables of, in this order. A CAP file is verified when everything was checked
+and nothing is wrong: structure, references between components, versions of imports, types of
+all values. Exit code 0: every file is verified.")]
 pub struct Verify {
     /// CAP files, each verified against the others
     #[arg(value_name = "FILE.cap", required = true)]

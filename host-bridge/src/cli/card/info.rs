@@ -19,9 +19,9 @@ Examples:
   ipae card info --reader \"ACR38\" --isd A000000003000000 --json
   ipae card info --file run1/cards/89049032000000000000000000000163.card --card virtual-lab --key-set test
 
-Without a key set nothing is sent but SELECT and GET DATA: no card counts that. With one, INITIALIZE
-UPDATE is sent and the card's cryptogram compared; if it does not fit the key set, EXTERNAL
-AUTHENTICATE is not sent and the card's try counter stays as it was.")]
+Without a key set nothing is sent but SELECT and GET DATA: no card counts that. With one,
+INITIALIZE UPDATE is sent and the card's cryptogram compared; if it does not fit the key set,
+EXTERNAL AUTHENTICATE is not sent and the card's try counter stays as it was.")]
 pub struct Info {
     #[command(flatten)]
     link: LinkArgs,

@@ -18,10 +18,11 @@ Examples:
   ipae vm bench --write-applet peer/src
   ipae vm bench --peer jcardsim:echo=2700000 --peer jcardsim:sign=2900
 
-The applet behind the figures is written by --write-applet: run it on a peer on the same machine, and give what
-it reaches with --peer; the ratios are ours to the peer's. Figures are bytecodes, bytecodes_defensive (a package
-that was not verified), echo (commands), sign (P-256 signatures), all a second and of one thread, and memory
-(resident bytes of one more card). It takes a JDK's javac.")]
+The applet behind the figures is written by --write-applet: run it on a peer on the same
+machine, and give what it reaches with --peer; the ratios are ours to the peer's. Figures are
+bytecodes, bytecodes_defensive (a package that was not verified), echo (commands), sign (P-256
+signatures), all a second and of one thread, and memory (resident bytes of one more card). It
+takes a JDK's javac.")]
 pub struct BenchArgs {
     /// Seconds that each rate is measured
     #[arg(long, value_name = "S", default_value_t = 1.0)]

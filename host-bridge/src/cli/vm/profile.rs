@@ -29,10 +29,11 @@ Examples:
   ipae vm profile --scenario enable-good-network --out target/profile
   ipae vm profile --scenario nothing-pending --out target/profile --by time --json
 
-It counts instructions, allocations, persistent writes and cryptographic calls, of each method itself
-and with all that it calls, and leaves flame.svg and stacks.folded in the folder. A definition with a
-[cost] section turns the counts into a time; it is a prediction, and says what it rests on. --scenario
-builds the IPAe applet, personalizes a virtual card and runs a scenario of `ipae test --list` on it.")]
+It counts instructions, allocations, persistent writes and cryptographic calls, of each method
+itself and with all that it calls, and leaves flame.svg and stacks.folded in the folder. A
+definition with a [cost] section turns the counts into a time; it is a prediction, and says what
+it rests on. --scenario builds the IPAe applet, personalizes a virtual card and runs a scenario
+of `ipae test --list` on it.")]
 pub struct ProfileArgs {
     /// CAP files (JARs with the components, or load files), in any order
     #[arg(value_name = "FILE.cap", required_unless_present = "scenario")]

@@ -14,9 +14,9 @@ Examples:
   ipae vm run foreign.cap --unverified --card my-card.toml --json
 
 The packages are loaded in the order in which they import each other, over the card's own secure
-channel; every applet is installed, or those that are named. Each response is shown with its status
-word's meaning, an exception that an applet doesn't catch with the path of calls to it. Proactive
-commands are fetched, shown, and answered with \"performed\".")]
+channel; every applet is installed, or those that are named. Each response is shown with its
+status word's meaning, an exception that an applet doesn't catch with the path of calls to it.
+Proactive commands are fetched, shown, and answered with \"performed\".")]
 pub struct Run {
     #[command(flatten)]
     load: Load,

@@ -16,11 +16,11 @@ Examples:
   ipae vm trace echo.cap --method Echo.process --apdu 80010000050102030405
   ipae vm trace echo.cap --break Echo.process:31 --break Buffer.append --script commands.txt
 
-A line is an instruction: method, offset in the Method component, source line, mnemonic, operands and
-what they mean, and the operand stack before it with its top last; calls are indented. Names and lines
-come from the CAP's Debug component, if it has one; without it classes and methods are known by their
-offsets, and methods that override one of the API by its name. At a breakpoint, locals, stack and
-callers are shown, and the applet runs on.")]
+A line is an instruction: method, offset in the Method component, source line, mnemonic,
+operands and what they mean, and the operand stack before it with its top last; calls are
+indented. Names and lines come from the CAP's Debug component, if it has one; without it classes
+and methods are known by their offsets, and methods that override one of the API by its name. At
+a breakpoint, locals, stack and callers are shown, and the applet runs on.")]
 pub struct Trace {
     #[command(flatten)]
     load: Load,
