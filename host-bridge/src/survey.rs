@@ -1,7 +1,7 @@
 //! What a GlobalPlatform card says of itself: answer to reset, data objects, registry.
 //!
 //! [`survey`] sends nothing but SELECT and GET DATA: no cryptogram, nothing that a card counts or
-//! keeps. The registry takes an authenticated [`Isd`](crate::personalize::Isd): [`registry`].
+//! keeps. The registry takes an authenticated [`Isd`]: [`registry`].
 
 use crate::personalize::{Isd, PersonalizeError};
 use crate::transport::{CardLink, LinkError, exchange};

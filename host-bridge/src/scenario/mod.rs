@@ -124,7 +124,7 @@ pub struct ScenarioReport {
     pub real_ms: u64,
     /// Virtual milliseconds.
     pub virtual_ms: u64,
-    /// Milliseconds that the card's part is predicted to take, by the [cost] of its definition: APDUs and
+    /// Milliseconds that the card's part is predicted to take, by the `[cost]` of its definition: APDUs and
     /// the applet's work. None without such a section, on a reader, and where the card went back to copies.
     pub predicted_ms: Option<u64>,
     /// Its steps.

@@ -65,7 +65,7 @@ pub struct ProfileArgs {
 enum By {
     /// Instructions executed
     Instructions,
-    /// Predicted microseconds, by the definition's [cost]
+    /// Predicted microseconds, by the definition's `[cost]`
     Time,
     /// Persistent writes
     Writes,
