@@ -217,7 +217,12 @@ impl<'a> Writer<'a> {
 
     /// An operand of an operation that needs all of it.
     fn whole(&mut self, depth: usize) -> String {
-        if self.int && self.dice.roll(3) > 0 {
+        let as_it_is = match self.int {
+            true => self.dice.roll(3) > 0,
+            // Some of it is refused.
+            false => self.dice.roll(20) == 0,
+        };
+        if as_it_is {
             return self.number(depth);
         }
         self.short(depth)
