@@ -249,12 +249,7 @@ pub fn registry(isd: &mut Isd<'_>) -> Result<Vec<Entry>, PersonalizeError> {
         let state = card_data::application_state(entry.life_cycle);
         out.push(words("application", entry, state));
     }
-    // Cards without the list of modules have the one without.
-    let files = match isd.status(StatusKind::LoadFilesAndModules) {
-        Err(PersonalizeError::Refused { .. }) => isd.status(StatusKind::LoadFiles)?,
-        files => files?,
-    };
-    for entry in files {
+    for entry in isd.load_files()? {
         let state = match entry.life_cycle {
             0x01 => "LOADED",
             _ => "unknown",

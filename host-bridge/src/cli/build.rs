@@ -145,8 +145,7 @@ impl Build {
         let Some(name) = &self.key_set else {
             return Ok(Vec::new());
         };
-        let set = self.keys.store()?.find(name, None, definition)?;
-        set.allowed_on(definition)?;
+        let set = self.keys.find(name, definition)?;
         let i = definition.isd.scp03.i;
         let length = Mode::of_i_parameter(i).length();
         let host_challenge = match &self.host_challenge {

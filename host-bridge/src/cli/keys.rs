@@ -1,13 +1,30 @@
 //! Options that name keys.
 
 use super::failure::Failure;
+use super::output::Out;
+use cards::definition::Definition;
 use clap::Args;
-use host_bridge::order::KeyStore;
+use host_bridge::order::{KeySet, KeyStore};
+use host_bridge::personalize::Event;
 use std::path::PathBuf;
 
 /// Where key sets come from.
 pub const HELP: &str = "a key file ([set.NAME] with kvn, enc, mac, dek in TOML), or the environment \
 (IPAE_KEY_NAME_ENC, _MAC, _DEK), or `test`: the card definition's public test keys";
+
+/// Says which key set will be used, before the first cryptogram; nothing for other events.
+pub fn show(event: &Event, out: &Out) {
+    if let Event::KeySet {
+        name,
+        kvn,
+        check_values: [enc, mac, dek],
+    } = event
+    {
+        out.note(format_args!(
+            "key set {name}, version {kvn:02X}, check values {enc} {mac} {dek}"
+        ));
+    }
+}
 
 #[derive(Debug, Args)]
 pub struct KeyArgs {
@@ -21,6 +38,14 @@ impl KeyArgs {
     /// Whether a key file was given.
     pub fn is_given(&self) -> bool {
         self.keys.is_some()
+    }
+
+    /// The key set of this name for cards of this definition, which no public test key is where they are
+    /// for production.
+    pub fn find(&self, name: &str, definition: &Definition) -> Result<KeySet, Failure> {
+        let set = self.store()?.find(name, None, definition)?;
+        set.allowed_on(definition)?;
+        Ok(set)
     }
 
     /// The key sets at hand.

@@ -9,7 +9,7 @@ use applet_gen::gp::explain::{Explained, explain};
 use applet_gen::script::{Script as LoadScript, Step};
 use clap::{Args, Subcommand};
 use host_bridge::exit;
-use host_bridge::personalize::{Event, Options};
+use host_bridge::personalize::Options;
 use host_bridge::play::{PlayError, Progress, Secure, play};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
@@ -224,8 +224,7 @@ impl Run {
         let chosen = match (&self.key_set, &self.card) {
             (Some(name), Some(card)) => {
                 let definition = card::find(card)?;
-                let set = self.keys.store()?.find(name, None, &definition)?;
-                set.allowed_on(&definition)?;
+                let set = self.keys.find(name, &definition)?;
                 Some((definition, set))
             }
             _ => None,
@@ -247,14 +246,7 @@ impl Run {
             self.from as usize - 1,
             &mut |event| {
                 match event {
-                    Progress::Channel(Event::KeySet {
-                        name,
-                        kvn,
-                        check_values: [enc, mac, dek],
-                    }) => out.note(format_args!(
-                        "key set {name}, version {kvn:02X}, check values {enc} {mac} {dek}"
-                    )),
-                    Progress::Channel(_) => {}
+                    Progress::Channel(event) => keys::show(event, out),
                     Progress::Step(at, step, sw) => {
                         bar.set_position(at as u64 + 1);
                         bar.set_message(step.comment.clone());

@@ -178,11 +178,7 @@ pub(super) fn personalize(
 
 /// The package's entry in the registry.
 fn package(isd: &mut Isd<'_>, applet: &Applet) -> Result<Option<RegistryEntry>, PersonalizeError> {
-    let files = match isd.status(StatusKind::LoadFilesAndModules) {
-        // Cards without the list of modules have the one without.
-        Err(PersonalizeError::Refused { .. }) => isd.status(StatusKind::LoadFiles)?,
-        files => files?,
-    };
+    let files = isd.load_files()?;
     Ok(files.into_iter().find(|entry| entry.aid == applet.package))
 }
 

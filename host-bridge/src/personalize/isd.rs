@@ -123,6 +123,17 @@ impl<'a> Isd<'a> {
         }
     }
 
+    /// The load files with their modules; without them on cards that have no such list.
+    ///
+    /// # Errors
+    /// [`PersonalizeError`].
+    pub fn load_files(&mut self) -> Result<Vec<RegistryEntry>, PersonalizeError> {
+        match self.status(StatusKind::LoadFilesAndModules) {
+            Err(PersonalizeError::Refused { .. }) => self.status(StatusKind::LoadFiles),
+            files => files,
+        }
+    }
+
     /// The registry's entries of a kind; empty if there are none.
     ///
     /// # Errors

@@ -58,20 +58,10 @@ impl Info {
         let registry = match (&self.key_set, &self.card) {
             (Some(name), Some(card)) => {
                 let definition = find(card)?;
-                let set = self.keys.store()?.find(name, None, &definition)?;
-                set.allowed_on(&definition)?;
+                let set = self.keys.find(name, &definition)?;
                 let mut isd = Isd::select(link.as_mut(), &definition)?;
                 let mut shown = |event: &Event| {
-                    if let Event::KeySet {
-                        name,
-                        kvn,
-                        check_values: [enc, mac, dek],
-                    } = event
-                    {
-                        out.note(format_args!(
-                            "key set {name}, version {kvn:02X}, check values {enc} {mac} {dek}"
-                        ));
-                    }
+                    keys::show(event, out);
                     ControlFlow::Continue(())
                 };
                 let mut options = Options::new(Path::new("."));
