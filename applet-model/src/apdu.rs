@@ -173,6 +173,17 @@ impl Command {
             self.cla & 0x03
         }
     }
+
+    /// The same command on logical channel 0 to 19, for a class byte without secure messaging; a number
+    /// above 19 is sent as 19.
+    #[must_use]
+    pub fn on_channel(mut self, channel: u8) -> Self {
+        self.cla = match channel {
+            0..=3 => self.cla & 0xBC | channel,
+            _ => self.cla & 0xA0 | 0x40 | (channel - 4).min(15),
+        };
+        self
+    }
 }
 
 impl fmt::Debug for Command {

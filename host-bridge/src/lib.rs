@@ -4,6 +4,7 @@ pub mod campaign;
 pub mod eim;
 pub mod exit;
 mod files;
+pub mod gp;
 pub mod journal;
 pub mod mutation;
 pub mod observe;

@@ -5,15 +5,17 @@
 //! limited), and a mutant that the verifier accepts and whose run breaks type safety. What the card
 //! runs is checked throughout, verified or not.
 
+use crate::gp::{Authentication, GpError, SecurityDomain};
+use crate::order::{KeyError, KeySet, KeyStore};
 use crate::personalize::VirtualLink;
-use crate::transport::{CardLink, LinkError, exchange};
+use crate::transport::{CardLink, exchange};
 use applet_gen::api::ApiPackage;
 use applet_gen::cap::mutate::{Mutant, Mutator};
 use applet_gen::cap::verify::{Verdict, verify_with_tables};
 use applet_gen::cap::{Cap, CapError};
 use applet_gen::gp::command::{self, Install};
 use applet_gen::gp::load::load_commands;
-use applet_gen::gp::scp03::{Mode, Request, SecureChannel, SecurityLevel, StaticKeys};
+use applet_gen::gp::scp03::SecurityLevel;
 use applet_gen::gp::uicc_params::{InstallParameters, ToolkitParameters, UiccParameters};
 use applet_model::aid;
 use applet_model::apdu::{Command, Response};
@@ -22,7 +24,7 @@ use cards::card::{CardConfig, CardError, VirtualCard};
 use cards::definition::Definition;
 use cards::vm;
 use serde::Serialize;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +61,7 @@ pub struct Campaign {
     packages: Vec<ApiPackage>,
     definition: Definition,
     card: VirtualCard,
-    keys: StaticKeys,
+    keys: KeySet,
 }
 
 /// What a campaign came to.
@@ -144,11 +146,8 @@ pub enum MutationError {
     #[error(transparent)]
     Card(#[from] CardError),
     /// The card definition has no test keys.
-    #[error("the card definition has no test keys")]
-    NoTestKeys,
-    /// Its keys are none.
     #[error(transparent)]
-    Key(#[from] applet_gen::gp::scp03::KeyLengthError),
+    Keys(#[from] KeyError),
     /// A CAP file that the mutants need is refused by the card.
     #[error("{name}: the card refuses it: {reason}")]
     Library {
@@ -184,9 +183,7 @@ impl Campaign {
         packages: Vec<ApiPackage>,
     ) -> Result<Self, MutationError> {
         let definition = config.definition.clone();
-        let keys = definition.isd.scp03.test_keys.as_ref();
-        let keys = keys.ok_or(MutationError::NoTestKeys)?;
-        let keys = StaticKeys::new(keys.enc.bytes(), keys.mac.bytes(), keys.dek.bytes())?;
+        let keys = KeyStore::default().find("test", None, &definition)?;
         let mut card = VirtualCard::new(config)?;
         card.set_fuel(FUEL);
         card.set_vm_mode(vm::Mode::Defensive);
@@ -204,13 +201,13 @@ impl Campaign {
                 reason: error.to_string(),
             })?;
             if !session.load(&cap.header.package.aid, &load_file) {
-                let fault = session.link.card_mut().take_fault();
+                let fault = session.domain.link_mut().card_mut().take_fault();
                 return Err(MutationError::Library {
                     name: name.clone(),
                     reason: fault.unwrap_or_default(),
                 });
             }
-            campaign.card = session.link.into_card();
+            campaign.card = session.domain.into_link().into_card();
         }
         Ok(campaign)
     }
@@ -327,35 +324,26 @@ impl Campaign {
         (figures, trouble)
     }
 
-    fn session(&self) -> Result<Session, LinkError> {
+    fn session(&self) -> Result<Session, GpError> {
         let mut link = VirtualLink::new("mutants", self.card.clone());
         link.reset()?;
-        let refused = |what: &str| LinkError::Failed {
-            name: "mutants".to_owned(),
-            detail: format!("{what} is refused"),
+        let mut domain = SecurityDomain::issuer(link, &self.definition)?;
+        let mut how = Authentication {
+            level: Some(SecurityLevel::CMac),
+            random: &mut |challenge| {
+                challenge.fill(7);
+                Ok(())
+            },
+            observer: &mut |_| ControlFlow::Continue(()),
         };
-        let scp03 = &self.definition.isd.scp03;
-        exchange(&mut link, &command::select(self.definition.isd.aid.bytes()))?;
-        let mode = Mode::of_i_parameter(scp03.i);
-        let challenge = vec![7; mode.length()];
-        let request = Request::new(scp03.kvn, mode, &challenge);
-        let request = request.map_err(|_| refused("the challenge"))?;
-        let answer = exchange(&mut link, &request.command())?;
-        let pending = request
-            .authenticate(&self.keys, &answer, SecurityLevel::CMac)
-            .map_err(|_| refused("INITIALIZE UPDATE"))?;
-        let answer = exchange(&mut link, pending.command())?;
-        let channel = pending
-            .complete(&answer)
-            .map_err(|_| refused("EXTERNAL AUTHENTICATE"))?;
+        domain.authenticate(&self.keys, &mut how)?;
         Ok(Session {
-            link,
-            channel,
+            domain,
             ran: Ran::default(),
         })
     }
 
-    fn execute(&self, judged: &Judged, load_file: &[u8], seed: u64) -> Result<Ran, LinkError> {
+    fn execute(&self, judged: &Judged, load_file: &[u8], seed: u64) -> Result<Ran, GpError> {
         let mut session = self.session()?;
         // What does not parse is given to the card too, under the name that is announced.
         let package = match &judged.cap {
@@ -400,16 +388,13 @@ struct Ran {
 
 /// One mutant on its card.
 struct Session {
-    link: VirtualLink,
-    channel: SecureChannel,
+    domain: SecurityDomain<VirtualLink>,
     ran: Ran,
 }
 
 impl Session {
     fn secure(&mut self, command: &Command) -> Option<Response> {
-        let wrapped = self.channel.wrap(command).ok()?;
-        let response = exchange(&mut self.link, &wrapped).ok()?;
-        self.channel.unwrap(response).ok()
+        self.domain.exchange(command).ok()
     }
 
     /// Whether the card takes the load file.
@@ -418,7 +403,7 @@ impl Session {
         let announced = self
             .secure(&announce)
             .is_some_and(|answer| answer.sw.is_ok());
-        let Ok(blocks) = load_commands(load_file, self.channel.max_command_data()) else {
+        let Ok(blocks) = load_commands(load_file, self.domain.max_command_data()) else {
             return false;
         };
         announced
@@ -427,7 +412,7 @@ impl Session {
                 .all(|block| self.secure(block).is_some_and(|answer| answer.sw.is_ok()))
     }
 
-    fn install(&mut self, package: &[u8], module: &[u8]) -> Result<bool, LinkError> {
+    fn install(&mut self, package: &[u8], module: &[u8]) -> Result<bool, GpError> {
         let toolkit = ToolkitParameters {
             max_timers: 1,
             max_channels: 1,
@@ -459,35 +444,35 @@ impl Session {
     /// Keeps what stopped the applet, if it was stopped.
     fn note(&mut self) {
         self.ran.commands += 1;
-        let card = self.link.card_mut();
+        let card = self.domain.link_mut().card_mut();
         if let Some(trap) = card.take_trap()
             && trap.breaks_type_safety()
             && self.ran.violation.is_none()
         {
             self.ran.violation = Some(trap.to_string());
         }
-        self.ran.out_of_fuel |= self.link.card_mut().take_fault().as_deref()
-            == Some("the command took too many instructions");
+        self.ran.out_of_fuel |=
+            card.take_fault().as_deref() == Some("the command took too many instructions");
     }
 
-    fn send(&mut self, command: &Command) -> Result<Response, LinkError> {
-        let mut response = exchange(&mut self.link, command)?;
+    fn send(&mut self, command: &Command) -> Result<Response, GpError> {
+        let mut response = exchange(self.domain.link_mut(), command)?;
         self.note();
         for _ in 0..FETCHES {
             if response.sw.sw1() != 0x91 {
                 break;
             }
             let fetch = Command::new(0x80, 0x12, 0, 0).with_le(256);
-            let proactive = exchange(&mut self.link, &fetch)?;
+            let proactive = exchange(self.domain.link_mut(), &fetch)?;
             let answer = answer_to(&proactive.data);
-            response = exchange(&mut self.link, &answer)?;
+            response = exchange(self.domain.link_mut(), &answer)?;
             self.note();
         }
         Ok(response)
     }
 
     /// A terminal's start, then commands to each applet, events between them.
-    fn exercise(&mut self, instances: &[Vec<u8>], random: &mut Random) -> Result<(), LinkError> {
+    fn exercise(&mut self, instances: &[Vec<u8>], random: &mut Random) -> Result<(), GpError> {
         let profile = Command::new(0x80, 0x10, 0, 0).with_data(vec![0xFF; 31]);
         self.send(&profile)?;
         for module in instances {

@@ -5,8 +5,8 @@
 //! is sent under a secure channel that is opened here, once.
 
 use crate::exit::{self, Exit, ExitCode};
+use crate::gp::{Authentication, Domain, GpError, Notice};
 use crate::order::KeySet;
-use crate::personalize::{Isd, Options, PersonalizeError};
 use crate::transport::{CardLink, LinkError, exchange};
 use applet_gen::gp::scp03::channel::INS_EXTERNAL_AUTHENTICATE;
 use applet_gen::script::{Script, Step};
@@ -22,7 +22,7 @@ pub struct Secure<'a> {
     /// Its secure channel's parameters.
     pub definition: &'a Definition,
     /// Randomness for the host challenge.
-    pub options: &'a mut Options,
+    pub random: &'a mut dyn FnMut(&mut [u8]) -> Result<(), String>,
 }
 
 /// What happens. `Break` stops before the next step.
@@ -31,8 +31,8 @@ pub type Observer<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
 /// For progress bars and logs.
 #[derive(Debug, Clone, Copy)]
 pub enum Progress<'a> {
-    /// Something that goes on behind a step, from personalization's events: the key set, in words.
-    Channel(&'a crate::personalize::Event),
+    /// What the secure channel tells while it is opened.
+    Channel(&'a Notice),
     /// A step was answered as expected: its number from 0, the step, the status word.
     Step(usize, &'a Step, Sw),
 }
@@ -96,7 +96,7 @@ pub enum PlayError {
         /// What the step does.
         comment: String,
         /// Why.
-        source: Box<PersonalizeError>,
+        source: GpError,
     },
     /// A plain script without keys, or keys for a script that has its channel.
     #[error("{0}")]
@@ -217,19 +217,20 @@ fn under_channel(
             hex::encode_upper(aid)
         )));
     }
-    let fail = |step: usize, comment: &str, source: PersonalizeError| PlayError::Channel {
+    let fail = |step: usize, comment: &str, source: GpError| PlayError::Channel {
         step,
         comment: comment.to_owned(),
-        source: Box::new(source),
+        source,
     };
-    let mut isd = Isd::select(link, secure.definition).map_err(|e| fail(0, &select.comment, e))?;
-    isd.authenticate(
-        secure.set,
-        secure.definition,
-        secure.options,
-        &mut |event| observer(Progress::Channel(event)),
-    )
-    .map_err(|e| fail(0, "secure channel", e))?;
+    let mut isd =
+        Domain::issuer(link, secure.definition).map_err(|e| fail(0, &select.comment, e))?;
+    let mut how = Authentication {
+        level: None,
+        random: secure.random,
+        observer: &mut |notice| observer(Progress::Channel(notice)),
+    };
+    isd.authenticate(secure.set, &mut how)
+        .map_err(|e| fail(0, "secure channel", e))?;
     let of = script.steps.len();
     tell(observer, 0, select, Sw::OK, of)?;
     let first = script.restart_at(from).max(1);

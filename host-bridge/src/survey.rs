@@ -1,9 +1,9 @@
 //! What a GlobalPlatform card says of itself: answer to reset, data objects, registry.
 //!
 //! [`survey`] sends nothing but SELECT and GET DATA: no cryptogram, nothing that a card counts or
-//! keeps. The registry takes an authenticated [`Isd`]: [`registry`].
+//! keeps. The registry takes an authenticated [`SecurityDomain`]: [`registry`].
 
-use crate::personalize::{Isd, PersonalizeError};
+use crate::gp::{GpError, SecurityDomain};
 use crate::transport::{CardLink, LinkError, exchange};
 use applet_gen::gp::card_data::{self, Recognition};
 use applet_gen::gp::command::{self, StatusKind};
@@ -238,8 +238,8 @@ pub struct Entry {
 /// The registry, as an authenticated security domain lists it.
 ///
 /// # Errors
-/// [`PersonalizeError`]: GET STATUS refused or unreadable, or the link's and the channel's errors.
-pub fn registry(isd: &mut Isd<'_>) -> Result<Vec<Entry>, PersonalizeError> {
+/// [`GpError`]: GET STATUS refused or unreadable, or the link's and the channel's errors.
+pub fn registry<L: CardLink>(isd: &mut SecurityDomain<L>) -> Result<Vec<Entry>, GpError> {
     let mut out = Vec::new();
     for entry in isd.status(StatusKind::IssuerSecurityDomain)? {
         let state = card_data::card_state(entry.life_cycle);

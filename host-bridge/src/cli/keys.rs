@@ -4,26 +4,31 @@ use super::failure::Failure;
 use super::output::Out;
 use cards::definition::Definition;
 use clap::Args;
+use host_bridge::gp::Notice;
 use host_bridge::order::{KeySet, KeyStore};
-use host_bridge::personalize::Event;
 use std::path::PathBuf;
 
 /// Where key sets come from.
 pub const HELP: &str = "a key file ([set.NAME] with kvn, enc, mac, dek in TOML), or the environment \
 (IPAE_KEY_NAME_ENC, _MAC, _DEK), or `test`: the card definition's public test keys";
 
-/// Says which key set will be used, before the first cryptogram; nothing for other events.
-pub fn show(event: &Event, out: &Out) {
-    if let Event::KeySet {
+/// Says which key set will be used, before the first cryptogram.
+pub fn show(notice: &Notice, out: &Out) {
+    if let Notice::KeySet {
         name,
         kvn,
         check_values: [enc, mac, dek],
-    } = event
+    } = notice
     {
         out.note(format_args!(
             "key set {name}, version {kvn:02X}, check values {enc} {mac} {dek}"
         ));
     }
+}
+
+/// Host challenges from the system's randomness.
+pub fn random(bytes: &mut [u8]) -> Result<(), String> {
+    getrandom::fill(bytes).map_err(|e| e.to_string())
 }
 
 #[derive(Debug, Args)]

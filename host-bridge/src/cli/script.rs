@@ -9,7 +9,6 @@ use applet_gen::gp::explain::{Explained, explain};
 use applet_gen::script::{Script as LoadScript, Step};
 use clap::{Args, Subcommand};
 use host_bridge::exit;
-use host_bridge::personalize::Options;
 use host_bridge::play::{PlayError, Progress, Secure, play};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
@@ -220,7 +219,6 @@ impl Diff {
 impl Run {
     fn run(&self, out: &Out) -> Result<(), Failure> {
         let script = read(&self.script)?;
-        let mut options = Options::new(Path::new("."));
         let chosen = match (&self.key_set, &self.card) {
             (Some(name), Some(card)) => {
                 let definition = card::find(card)?;
@@ -229,10 +227,11 @@ impl Run {
             }
             _ => None,
         };
+        let mut random = keys::random;
         let secure = chosen.as_ref().map(|(definition, set)| Secure {
             set,
             definition,
-            options: &mut options,
+            random: &mut random,
         });
         let mut link = self.link.open()?;
         link.reset()?;
@@ -246,7 +245,7 @@ impl Run {
             self.from as usize - 1,
             &mut |event| {
                 match event {
-                    Progress::Channel(event) => keys::show(event, out),
+                    Progress::Channel(notice) => keys::show(notice, out),
                     Progress::Step(at, step, sw) => {
                         bar.set_position(at as u64 + 1);
                         bar.set_message(step.comment.clone());

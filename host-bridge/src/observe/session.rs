@@ -1,8 +1,9 @@
 //! A fresh virtual card of a definition, and packages of any kind on it.
 
 use crate::exit::{self, Exit, ExitCode};
+use crate::gp::{Authentication, Domain, GpError};
 use crate::order::{KeyError, KeyStore};
-use crate::personalize::{Isd, Options, PersonalizeError, VirtualLink};
+use crate::personalize::VirtualLink;
 use crate::transport::{CardLink, Counted, LinkError, exchange};
 use applet_gen::cap::{Cap, CapError};
 use applet_gen::gp::command::{self, Install};
@@ -17,7 +18,6 @@ use cards::observe::{Apdus, Names, Shared, Thrown, Tracer};
 use cards::vm::{Observer, Usage};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Proactive commands that are answered after one command; an applet that sends more is given up.
@@ -50,7 +50,7 @@ pub enum SessionError {
     #[error("{source}{}", reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default())]
     Managed {
         /// What was refused.
-        source: Box<PersonalizeError>,
+        source: GpError,
         /// What happened in the card.
         reason: Option<String>,
     },
@@ -170,10 +170,10 @@ impl Session {
     pub fn load(&mut self, cap: Cap, verified: bool) -> Result<(), SessionError> {
         let load_file = cap.load_file(false)?;
         let aid = cap.header.package.aid.clone();
-        self.manage(|isd, definition| {
+        self.manage(|isd| {
             let begin = command::install_for_load(&aid, &[], &[], &[], &[]);
             isd.send("INSTALL [for load]", &begin)?;
-            let commands = load_commands(&load_file, isd.max_command_data(definition))?;
+            let commands = load_commands(&load_file, isd.max_command_data())?;
             let count = commands.len();
             for (i, load) in commands.iter().enumerate() {
                 isd.send(&format!("LOAD block {} of {count}", i + 1), load)?;
@@ -199,7 +199,7 @@ impl Session {
         module: &[u8],
         parameters: &[u8],
     ) -> Result<Installed, SessionError> {
-        self.manage(|isd, _| {
+        self.manage(|isd| {
             let install = Install {
                 package,
                 module,
@@ -220,28 +220,29 @@ impl Session {
 
     fn manage(
         &mut self,
-        act: impl FnOnce(&mut Isd<'_>, &Definition) -> Result<(), PersonalizeError>,
+        act: impl FnOnce(&mut Domain<'_>) -> Result<(), GpError>,
     ) -> Result<(), SessionError> {
-        let mut options = Options::new(Path::new(""));
-        // The card is of this process and for this run: its challenges need not be secret.
-        options.random = Box::new(|bytes| {
-            bytes.fill(0x5A);
-            Ok(())
-        });
         let managed = |source| SessionError::Managed {
-            source: Box::new(source),
+            source,
             reason: None,
         };
         let set = KeyStore::default().find("test", None, &self.definition);
         let set = set?;
-        let mut isd = Isd::select(&mut self.link, &self.definition).map_err(managed)?;
+        let mut isd = Domain::issuer(&mut self.link, &self.definition).map_err(managed)?;
+        let mut how = Authentication {
+            level: None,
+            // The card is of this process and for this run: its challenges need not be secret.
+            random: &mut |bytes| {
+                bytes.fill(0x5A);
+                Ok(())
+            },
+            observer: &mut |_| ControlFlow::Continue(()),
+        };
         let done = isd
-            .authenticate(&set, &self.definition, &mut options, &mut |_| {
-                ControlFlow::Continue(())
-            })
-            .and_then(|()| act(&mut isd, &self.definition));
+            .authenticate(&set, &mut how)
+            .and_then(|()| act(&mut isd));
         done.map_err(|source| SessionError::Managed {
-            source: Box::new(source),
+            source,
             reason: self.link.link.card_mut().take_fault(),
         })
     }

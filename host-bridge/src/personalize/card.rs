@@ -3,9 +3,9 @@
 use super::applet::Applet;
 use super::error::PersonalizeError;
 use super::es10::Es10;
-use super::isd::Isd;
 use super::output::{AppletReceipt, EimReceipt, KeySetReceipt, Receipt, write_receipt};
 use super::{Event, Job, Observer, Options, emit};
+use crate::gp::{Authentication, Domain, GpError, Notice};
 use crate::journal::{Progress, Step};
 use crate::order::{Eim, point_of};
 use crate::transport::{CardLink, Counted, exchange};
@@ -46,7 +46,7 @@ pub(super) fn identify(
     let mut es10 = Es10::open(link, definition)?;
     let eid = es10.eid()?;
     es10.close()?;
-    let mut isd = Isd::select(link, definition)?;
+    let mut isd = Domain::issuer(link, definition)?;
     // Not every card has them, and none needs them.
     let cplc = isd.exchange(&command::get_data(command::TAG_CPLC))?;
     let cplc = if cplc.sw == Sw::OK {
@@ -114,9 +114,9 @@ pub(super) fn personalize(
         }
         Ok(((), format!("EID {}", identity.eid)))
     })?;
-    let mut isd = Isd::select(link, job.definition)?;
+    let mut isd = Domain::issuer(link, job.definition)?;
     work.step(Step::Authenticate, |work| {
-        isd.authenticate(&row.keys, job.definition, options, work.observer)?;
+        authenticate(&mut isd, work, options)?;
         Ok((
             (),
             format!("key set {}, version {:02X}", row.keys.name, row.keys.kvn),
@@ -176,15 +176,49 @@ pub(super) fn personalize(
     Ok(())
 }
 
+/// The secure channel, one attempt; what it tells goes to the run's observer.
+fn authenticate(
+    isd: &mut Domain<'_>,
+    work: &mut Work<'_, '_>,
+    options: &mut Options,
+) -> Result<(), PersonalizeError> {
+    let observer = &mut *work.observer;
+    let mut how = Authentication {
+        level: None,
+        random: &mut options.random,
+        observer: &mut |notice| {
+            observer(&match notice.clone() {
+                Notice::KeySet {
+                    name,
+                    kvn,
+                    check_values,
+                } => Event::KeySet {
+                    name,
+                    kvn,
+                    check_values,
+                },
+                Notice::KeysFit => Event::KeysFit,
+            })
+        },
+    };
+    Ok(isd.authenticate(&work.job.row.keys, &mut how)?)
+}
+
 /// The package's entry in the registry.
-fn package(isd: &mut Isd<'_>, applet: &Applet) -> Result<Option<RegistryEntry>, PersonalizeError> {
+fn package(
+    isd: &mut Domain<'_>,
+    applet: &Applet,
+) -> Result<Option<RegistryEntry>, PersonalizeError> {
     let files = isd.load_files()?;
     Ok(files.into_iter().find(|entry| entry.aid == applet.package))
 }
 
 /// Is there room, and is there nothing of somebody else's in the way? True if the package is there,
 /// loaded by an earlier run.
-fn check(work: &mut Work<'_, '_>, isd: &mut Isd<'_>) -> Result<(bool, String), PersonalizeError> {
+fn check(
+    work: &mut Work<'_, '_>,
+    isd: &mut Domain<'_>,
+) -> Result<(bool, String), PersonalizeError> {
     let applet = work.job.applet;
     let ours = work.progress(Step::Load)? != Progress::NotBegun;
     if let Some(entry) = package(isd, applet)? {
@@ -232,7 +266,7 @@ fn check(work: &mut Work<'_, '_>, isd: &mut Isd<'_>) -> Result<(bool, String), P
 
 fn load(
     work: &mut Work<'_, '_>,
-    isd: &mut Isd<'_>,
+    isd: &mut Domain<'_>,
     there: bool,
 ) -> Result<((), String), PersonalizeError> {
     if there {
@@ -246,7 +280,7 @@ fn load(
         isd.exchange(&command::delete(&applet.package, true))?;
         isd.send("INSTALL [for load]", &begin)?;
     }
-    let commands = load_commands(&applet.load_file, isd.max_command_data(work.job.definition))?;
+    let commands = load_commands(&applet.load_file, isd.max_command_data())?;
     let count = commands.len();
     for (i, load) in commands.iter().enumerate() {
         isd.send(&format!("LOAD block {} of {count}", i + 1), load)?;
@@ -258,7 +292,10 @@ fn load(
     ))
 }
 
-fn install(work: &mut Work<'_, '_>, isd: &mut Isd<'_>) -> Result<((), String), PersonalizeError> {
+fn install(
+    work: &mut Work<'_, '_>,
+    isd: &mut Domain<'_>,
+) -> Result<((), String), PersonalizeError> {
     let applet = work.job.applet;
     let entry = isd
         .status(StatusKind::Applications)?
@@ -295,7 +332,7 @@ fn install(work: &mut Work<'_, '_>, isd: &mut Isd<'_>) -> Result<((), String), P
 fn configure(
     applet: &Applet,
     config: &Config,
-    isd: &mut Isd<'_>,
+    isd: &mut Domain<'_>,
 ) -> Result<((), String), PersonalizeError> {
     isd.send(
         "INSTALL [for personalization]",
@@ -357,10 +394,11 @@ fn verify(
 ) -> Result<((Vec<u8>, EimConfigurationData), String), PersonalizeError> {
     let answer = exchange(link, &command::select(&job.applet.instance))?;
     if !answer.sw.is_ok() {
-        return Err(PersonalizeError::Refused {
+        return Err(GpError::Refused {
             command: "SELECT of the applet".to_owned(),
             sw: answer.sw,
-        });
+        }
+        .into());
     }
     let version = object(link, OBJECT_VERSION)?;
     let registers = object(link, OBJECT_CONFIG)?;
@@ -389,18 +427,20 @@ fn object(link: &mut Link, tag: u8) -> Result<Vec<u8>, PersonalizeError> {
     let get = Command::new(CLA, INS_GET_DATA, OBJECT_CLASS, tag).with_le(256);
     let answer = exchange(link, &get)?;
     if !answer.sw.is_ok() {
-        return Err(PersonalizeError::Refused {
+        return Err(GpError::Refused {
             command: name,
             sw: answer.sw,
-        });
+        }
+        .into());
     }
     let wanted = u32::from(OBJECT_CLASS) << 8 | u32::from(tag);
     match tlv::expect(&answer.data, wanted) {
         Ok(object) => Ok(object.value.to_vec()),
-        Err(source) => Err(PersonalizeError::Answer {
+        Err(source) => Err(GpError::Answer {
             command: name,
             source,
-        }),
+        }
+        .into()),
     }
 }
 
@@ -408,7 +448,7 @@ fn object(link: &mut Link, tag: u8) -> Result<Vec<u8>, PersonalizeError> {
 fn compare(config: &Config, registers: &[u8]) -> Result<(), PersonalizeError> {
     let stored = config.to_store_data();
     for object in tlv::iter(&stored) {
-        let answer = |source| PersonalizeError::Answer {
+        let answer = |source| GpError::Answer {
             command: "the configuration itself".to_owned(),
             source,
         };

@@ -2,15 +2,13 @@
 
 use super::es10::Es10Error;
 use crate::exit::{self, Exit, ExitCode};
+use crate::gp::GpError;
 use crate::journal::{JournalError, Step};
 use crate::transport::LinkError;
 use applet_gen::cap::CapError;
 use applet_gen::cap::budget::Shortage;
 use applet_gen::gp::load::LoadError;
-use applet_gen::gp::scp03::ScpError;
 use applet_gen::gp::uicc_params::ParameterError;
-use applet_model::status::Sw;
-use applet_model::tlv::TlvError;
 use std::path::PathBuf;
 
 /// What went wrong, on which command, and what to do.
@@ -82,35 +80,14 @@ pub enum PersonalizeError {
         /// On the card.
         found: String,
     },
-    /// The secure channel.
-    #[error("key set {set}: {source}")]
-    Scp {
-        /// Name of the key set.
-        set: String,
-        /// What happened.
-        source: ScpError,
-    },
-    /// The card answered a command with an error.
-    #[error("{command} was answered with {sw}{hint}", hint = hint(*sw, command))]
-    Refused {
-        /// The command, in words.
-        command: String,
-        /// The card's answer.
-        sw: Sw,
-    },
+    /// The security domain.
+    #[error(transparent)]
+    Gp(GpError),
     /// A package of that AID is on the card that these runs did not load.
     #[error(
         "package {0} is on the card already, and not loaded by this order; it is not touched without --replace-foreign (which deletes it)"
     )]
     ForeignPackage(String),
-    /// An answer that can't be read.
-    #[error("the answer to {command} can't be read: {source}")]
-    Answer {
-        /// The command, in words.
-        command: String,
-        /// What is wrong with it.
-        source: TlvError,
-    },
     /// ES10.
     #[error(transparent)]
     Es10(#[from] Es10Error),
@@ -146,9 +123,6 @@ pub enum PersonalizeError {
         /// What is wrong.
         problem: String,
     },
-    /// No random numbers.
-    #[error("no random numbers: {0}")]
-    Random(String),
     /// The observer said stop.
     #[error("stopped on request; the same command goes on from here")]
     Interrupted,
@@ -167,17 +141,13 @@ fn lines(shortages: &[Shortage]) -> String {
     lines.join("\n")
 }
 
-fn hint(sw: Sw, command: &str) -> &'static str {
-    match sw {
-        Sw::NOT_ENOUGH_MEMORY => ": the card's memory is full",
-        Sw::WRONG_DATA if command.starts_with("INSTALL [for install") => {
-            ": an install parameter (C9, EF, EA) that this card refuses, or the applet's install() failed"
+impl From<GpError> for PersonalizeError {
+    fn from(error: GpError) -> Self {
+        match error {
+            GpError::Link(error) => PersonalizeError::Link(error),
+            GpError::Interrupted => PersonalizeError::Interrupted,
+            error => PersonalizeError::Gp(error),
         }
-        Sw::REFERENCED_DATA_NOT_FOUND if command.starts_with("INSTALL [for load") => {
-            ": the security domain is not there"
-        }
-        Sw(0x6438) => ": a package that the CAP file imports is missing or too old",
-        _ => "",
     }
 }
 
@@ -189,7 +159,7 @@ impl PersonalizeError {
             PersonalizeError::Interrupted
             | PersonalizeError::Journal(_)
             | PersonalizeError::Output { .. }
-            | PersonalizeError::Random(_) => true,
+            | PersonalizeError::Gp(GpError::Random(_)) => true,
             PersonalizeError::Link(e) => matches!(e, LinkError::NoService(_) | LinkError::NoReader),
             _ => false,
         }
@@ -204,27 +174,18 @@ impl ExitCode for PersonalizeError {
             | PersonalizeError::Load(_) => exit::CAP,
             PersonalizeError::Import { .. } => exit::IMPORTS,
             PersonalizeError::Memory { .. } => exit::MEMORY,
-            PersonalizeError::Refused { sw, .. } if *sw == Sw::NOT_ENOUGH_MEMORY => exit::MEMORY,
             PersonalizeError::Parameters(_) => exit::DEFINITION,
             PersonalizeError::NotInOrder { .. }
             | PersonalizeError::AlreadyDone { .. }
             | PersonalizeError::Identity { .. } => exit::WRONG_CARD,
-            PersonalizeError::Scp { source, .. } => match source {
-                ScpError::WrongCryptogram { .. }
-                | ScpError::KeyVersion { .. }
-                | ScpError::Refused { .. } => exit::WRONG_KEYS,
-                ScpError::NotAuthenticated(_) => exit::NOT_AUTHENTICATED,
-                _ => exit::CARD_REFUSED,
-            },
-            PersonalizeError::Refused { .. }
-            | PersonalizeError::ForeignPackage(_)
-            | PersonalizeError::Answer { .. } => exit::CARD_REFUSED,
+            PersonalizeError::Gp(e) => e.exit(),
+            PersonalizeError::ForeignPackage(_) => exit::CARD_REFUSED,
             PersonalizeError::Es10(e) => e.exit(),
             PersonalizeError::Verify { .. } => exit::VERIFY,
             PersonalizeError::Link(e) => e.exit(),
             PersonalizeError::Journal(e) => e.exit(),
             PersonalizeError::Output { .. } => exit::OUTPUT,
-            PersonalizeError::Virtual { .. } | PersonalizeError::Random(_) => exit::FAILED,
+            PersonalizeError::Virtual { .. } => exit::FAILED,
             PersonalizeError::Interrupted => exit::INTERRUPTED,
             PersonalizeError::In { source, .. } => source.exit(),
         }

@@ -35,6 +35,24 @@ pub trait CardLink {
     fn name(&self) -> String;
 }
 
+impl<L: CardLink + ?Sized> CardLink for &mut L {
+    fn atr(&self) -> &[u8] {
+        (**self).atr()
+    }
+
+    fn reset(&mut self) -> Result<Vec<u8>, LinkError> {
+        (**self).reset()
+    }
+
+    fn transmit(&mut self, command: &Command) -> Result<Response, LinkError> {
+        (**self).transmit(command)
+    }
+
+    fn name(&self) -> String {
+        (**self).name()
+    }
+}
+
 impl<L: CardLink + ?Sized> CardLink for Box<L> {
     fn atr(&self) -> &[u8] {
         (**self).atr()

@@ -6,11 +6,10 @@ use super::super::output::{Out, style};
 use super::{LinkArgs, find};
 use clap::Args;
 use host_bridge::exit;
-use host_bridge::personalize::{Event, Isd, Options};
+use host_bridge::gp::{Authentication, Domain};
 use host_bridge::survey::{Entry, Survey, registry, survey};
 use serde::Serialize;
 use std::ops::ControlFlow;
-use std::path::Path;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -59,13 +58,16 @@ impl Info {
             (Some(name), Some(card)) => {
                 let definition = find(card)?;
                 let set = self.keys.find(name, &definition)?;
-                let mut isd = Isd::select(link.as_mut(), &definition)?;
-                let mut shown = |event: &Event| {
-                    keys::show(event, out);
-                    ControlFlow::Continue(())
+                let mut isd = Domain::issuer(link.as_mut(), &definition)?;
+                let mut how = Authentication {
+                    level: None,
+                    random: &mut keys::random,
+                    observer: &mut |notice| {
+                        keys::show(notice, out);
+                        ControlFlow::Continue(())
+                    },
                 };
-                let mut options = Options::new(Path::new("."));
-                isd.authenticate(&set, &definition, &mut options, &mut shown)?;
+                isd.authenticate(&set, &mut how)?;
                 Some(registry(&mut isd)?)
             }
             _ => None,

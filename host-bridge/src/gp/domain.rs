@@ -1,0 +1,263 @@
+//! A security domain as the host sees it, on any logical channel: plain commands, then commands under
+//! SCP03.
+
+use super::error::GpError;
+use crate::order::KeySet;
+use crate::transport::{CardLink, exchange};
+use applet_gen::gp::command::{self, StatusKind};
+use applet_gen::gp::registry::{self, RegistryEntry};
+use applet_gen::gp::scp03::{Mode, Request, ScpError, SecureChannel, SecurityLevel};
+use applet_model::apdu::{Command, Response};
+use applet_model::status::Sw;
+use cards::definition::Definition;
+use std::ops::ControlFlow;
+
+/// Told while a secure channel is opened. Never holds a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Before the first cryptogram: the key set that will be used.
+    KeySet {
+        /// Its name.
+        name: String,
+        /// Key version number.
+        kvn: u8,
+        /// Key check values of ENC, MAC and DEK in hex.
+        check_values: [String; 3],
+    },
+    /// The card's cryptogram fits the key set; EXTERNAL AUTHENTICATE follows.
+    KeysFit,
+}
+
+/// How to authenticate.
+pub struct Authentication<'a> {
+    /// Security level; `None` for the definition's.
+    pub level: Option<SecurityLevel>,
+    /// Fills the host challenge.
+    pub random: &'a mut dyn FnMut(&mut [u8]) -> Result<(), String>,
+    /// Is told; `Break` stops before the next command.
+    pub observer: &'a mut dyn FnMut(&Notice) -> ControlFlow<()>,
+}
+
+/// A selected security domain, the issuer's or a supplementary one. `L` is the way to the card, owned or
+/// borrowed.
+pub struct SecurityDomain<L> {
+    link: L,
+    aid: Vec<u8>,
+    logical: u8,
+    /// Most command data bytes of the card's interface.
+    limit: usize,
+    i: u8,
+    level: SecurityLevel,
+    secure: Option<SecureChannel>,
+}
+
+impl<L: CardLink> SecurityDomain<L> {
+    /// Selects the definition's issuer security domain on the basic channel.
+    ///
+    /// # Errors
+    /// [`GpError`]: the link, or SELECT refused.
+    pub fn issuer(link: L, definition: &Definition) -> Result<Self, GpError> {
+        Self::select(link, definition, definition.isd.aid.bytes(), 0)
+    }
+
+    /// Selects the security domain `aid` on a logical channel, 0 to 19; a channel other than the basic one
+    /// is opened first (ISO/IEC 7816-4 11.1.2).
+    ///
+    /// # Errors
+    /// [`GpError`]: the link, no such channel, or SELECT refused.
+    pub fn select(
+        mut link: L,
+        definition: &Definition,
+        aid: &[u8],
+        logical: u8,
+    ) -> Result<Self, GpError> {
+        if logical != 0 {
+            open_channel(&mut link, logical)?;
+        }
+        let scp03 = &definition.isd.scp03;
+        let mut domain = SecurityDomain {
+            link,
+            aid: aid.to_vec(),
+            logical,
+            limit: usize::from(definition.apdu.max_command_data.min(255)),
+            i: scp03.i,
+            // The definition's check "scp03-level" has been through this value.
+            level: SecurityLevel::from_byte(scp03.level).unwrap_or(SecurityLevel::Full),
+            secure: None,
+        };
+        let name = match aid == definition.isd.aid.bytes() {
+            true => "SELECT of the issuer security domain".to_owned(),
+            false => format!("SELECT of security domain {}", hex::encode_upper(aid)),
+        };
+        domain.send(&name, &command::select(aid))?;
+        Ok(domain)
+    }
+
+    /// AID of the domain.
+    pub fn aid(&self) -> &[u8] {
+        &self.aid
+    }
+
+    /// The way to the card, for what does not go to the domain.
+    pub fn link_mut(&mut self) -> &mut L {
+        &mut self.link
+    }
+
+    /// Gives the way to the card back.
+    pub fn into_link(self) -> L {
+        self.link
+    }
+
+    /// Sends a command, under the secure channel if there is one; any status word but 9000 is an error.
+    ///
+    /// # Errors
+    /// [`GpError::Refused`] with the command's name, the link's and the channel's errors.
+    pub fn send(&mut self, name: &str, command: &Command) -> Result<Vec<u8>, GpError> {
+        let response = self.exchange(command)?;
+        match response.sw {
+            Sw::OK => Ok(response.data),
+            sw => Err(GpError::Refused {
+                command: name.to_owned(),
+                sw,
+            }),
+        }
+    }
+
+    /// Sends a command on the domain's logical channel, under the secure channel if there is one.
+    ///
+    /// # Errors
+    /// The link's and the channel's errors.
+    pub fn exchange(&mut self, command: &Command) -> Result<Response, GpError> {
+        let command = command.clone().on_channel(self.logical);
+        let Some(secure) = &mut self.secure else {
+            return Ok(exchange(&mut self.link, &command)?);
+        };
+        let scp = |source: ScpError| GpError::Scp {
+            set: "of this session".to_owned(),
+            source,
+        };
+        let wrapped = secure.wrap(&command).map_err(|e| scp(e.into()))?;
+        let response = exchange(&mut self.link, &wrapped)?;
+        secure.unwrap(response).map_err(|e| scp(e.into()))
+    }
+
+    /// Opens the secure channel with a named key set: one attempt. With keys that aren't the card's it
+    /// ends before EXTERNAL AUTHENTICATE.
+    ///
+    /// # Errors
+    /// [`GpError::Scp`], the link's errors.
+    pub fn authenticate(
+        &mut self,
+        set: &KeySet,
+        how: &mut Authentication<'_>,
+    ) -> Result<(), GpError> {
+        let scp = |source: ScpError| GpError::Scp {
+            set: set.name.clone(),
+            source,
+        };
+        let mut tell = |notice: Notice| match (how.observer)(&notice) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(GpError::Interrupted),
+        };
+        tell(Notice::KeySet {
+            name: set.name.clone(),
+            kvn: set.kvn,
+            check_values: set.keys.check_values().map(hex::encode_upper),
+        })?;
+        let mode = Mode::of_i_parameter(self.i);
+        let level = how.level.unwrap_or(self.level);
+        let mut challenge = vec![0; mode.length()];
+        (how.random)(&mut challenge).map_err(GpError::Random)?;
+        // A channel that is open is over with INITIALIZE UPDATE (Amendment D 6.2.1).
+        self.secure = None;
+        let request = Request::new(set.kvn, mode, &challenge).map_err(scp)?;
+        let answer = self.exchange(&request.command())?;
+        let pending = request
+            .authenticate(&set.keys, &answer, level)
+            .map_err(scp)?;
+        tell(Notice::KeysFit)?;
+        let answer = self.exchange(pending.command())?;
+        self.secure = Some(pending.complete(&answer).map_err(scp)?);
+        Ok(())
+    }
+
+    /// The most command data bytes of one command: the secure channel's limit and the definition's.
+    pub fn max_command_data(&self) -> usize {
+        match &self.secure {
+            None => self.limit,
+            // What the channel adds is the difference to a full short APDU.
+            Some(secure) => secure
+                .max_command_data()
+                .min(self.limit.saturating_sub(255 - secure.max_command_data())),
+        }
+    }
+
+    /// The load files with their modules; without them on cards that have no such list.
+    ///
+    /// # Errors
+    /// [`GpError`].
+    pub fn load_files(&mut self) -> Result<Vec<RegistryEntry>, GpError> {
+        match self.status(StatusKind::LoadFilesAndModules) {
+            Err(GpError::Refused { .. }) => self.status(StatusKind::LoadFiles),
+            files => files,
+        }
+    }
+
+    /// The registry's entries of a kind; empty if there are none.
+    ///
+    /// # Errors
+    /// [`GpError`].
+    pub fn status(&mut self, kind: StatusKind) -> Result<Vec<RegistryEntry>, GpError> {
+        let name = "GET STATUS";
+        let mut data = Vec::new();
+        let mut next = false;
+        // More than a few hundred rounds is a card that never ends.
+        for _ in 0..512 {
+            let response = self.exchange(&command::get_status(kind, &[], next))?;
+            data.extend(response.data);
+            match response.sw {
+                Sw::OK | Sw::REFERENCED_DATA_NOT_FOUND => break,
+                Sw::MORE_DATA_AVAILABLE => next = true,
+                sw => {
+                    return Err(GpError::Refused {
+                        command: name.to_owned(),
+                        sw,
+                    });
+                }
+            }
+        }
+        registry::parse_status(&data).map_err(|source| GpError::Answer {
+            command: name.to_owned(),
+            source,
+        })
+    }
+}
+
+/// MANAGE CHANNEL, open, for this very number; cards that only assign numbers themselves are asked for
+/// one, which has to be it.
+fn open_channel(link: &mut dyn CardLink, number: u8) -> Result<(), GpError> {
+    let named = Command::new(0x00, 0x70, 0x00, number);
+    let refused = |problem: String| GpError::Channel {
+        asked: number,
+        problem,
+    };
+    let answer = exchange(link, &named)?;
+    if answer.sw.is_ok() {
+        return Ok(());
+    }
+    let assigned = exchange(link, &Command::new(0x00, 0x70, 0x00, 0x00).with_le(1))?;
+    match (assigned.sw.is_ok(), assigned.data.first()) {
+        (true, Some(given)) if *given == number => Ok(()),
+        (true, Some(given)) => {
+            exchange(link, &Command::new(0x00, 0x70, 0x80, *given))?;
+            Err(refused(format!(
+                "MANAGE CHANNEL was answered with {}; the card assigns numbers itself, the next is {given}",
+                answer.sw
+            )))
+        }
+        _ => Err(refused(format!(
+            "MANAGE CHANNEL was answered with {}; the card gives no channel",
+            answer.sw
+        ))),
+    }
+}
