@@ -1,7 +1,13 @@
 //! Cards in PC/SC readers.
 //!
 //! A reader is taken exclusively for as long as the link lives: nobody else's APDU can come between
-//! two of ours, and a second process is told so at once.
+//! two of ours, and a second process is told so at once. A link can be moved to another thread; each
+//! has a context of its own, so links to several readers work side by side. [`Watch`] tells when
+//! cards, readers and the service itself come and go.
+
+mod watch;
+
+pub use watch::{Event, Watch};
 
 use super::{CardLink, LinkError};
 use applet_model::apdu::{Command, Response};
@@ -227,6 +233,13 @@ impl CardLink for PcscLink {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_and_watches_go_to_other_threads() {
+        fn sent<T: Send>() {}
+        sent::<PcscLink>();
+        sent::<Watch>();
+    }
 
     #[test]
     fn readers_are_chosen_by_name_or_a_part_of_it() {

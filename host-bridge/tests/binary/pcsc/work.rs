@@ -1,0 +1,97 @@
+//! What one does with a card in a reader on an ordinary day.
+
+use super::service::{Service, new_card, skip};
+use crate::support::{Bench, Run, ipae};
+use host_bridge::personalize::VirtualLink;
+
+#[test]
+fn a_card_in_a_reader_is_personalized_and_obeys_its_eim() {
+    let service = service!(Service::with_readers());
+    let bench = Bench::new(1);
+    let file = new_card(&bench, &bench.eids[0]);
+    let (mut server, reader) = service.serve(&file);
+
+    let listed = Run::new(["card", "readers", "--json"]).good().json();
+    assert!(
+        listed
+            .as_array()
+            .is_some_and(|names| names.iter().any(|name| *name == reader))
+    );
+    let outcome = Run::of(bench.personalize_on(&reader).arg("--json"))
+        .good()
+        .json();
+    assert_eq!(
+        (&outcome["done"], &outcome["failed"]),
+        (&1.into(), &0.into()),
+        "{outcome}"
+    );
+    assert!(
+        bench
+            .out
+            .join(format!("receipts/{}.json", bench.eids[0]))
+            .is_file()
+    );
+    // The same command again: the card is done, and nothing is sent to it.
+    let again = Run::of(bench.personalize_on(&reader).arg("--json"))
+        .good()
+        .json();
+    assert_eq!(
+        (&again["done_now"], &again["traffic"]["apdus"]),
+        (&0.into(), &0.into())
+    );
+
+    // Scenarios change the card and move its counter on: the second run goes on where the first ended.
+    let first = [
+        "nothing-pending",
+        "list-profile-info",
+        "enable-good-network",
+    ];
+    let counter = scenarios(&bench, &reader, 0, &first);
+    assert!(counter > 0);
+    scenarios(&bench, &reader, counter, &["list-profile-info"]);
+    assert_eq!(server.end(), Some(0));
+    // The card's file has what the card had.
+    let card = VirtualLink::open("card", &file)
+        .unwrap_or_else(|e| panic!("{e}"))
+        .into_card();
+    crate::support::assert_personalized(&card);
+}
+
+/// Runs scenarios on the card with `ipae test`; gives the last counter that the card took.
+#[track_caller]
+fn scenarios(bench: &Bench, reader: &str, counter: u64, names: &[&str]) -> u64 {
+    let out = bench.path(&format!("test-{counter}"));
+    let mut test = ipae();
+    test.args(["test", "--json", "--reader", reader, "--out"])
+        .arg(&out);
+    test.args(["--counter", &counter.to_string()]);
+    for name in names {
+        test.args(["--scenario", name]);
+    }
+    let run = Run::of(&mut test);
+    let report = std::fs::read_to_string(out.join("report.json")).unwrap_or_default();
+    assert_eq!(run.code, Some(0), "{run:#?}");
+    let passed = &run.json()["scenarios"];
+    assert_eq!(
+        (&passed["passed"], &passed["failed"]),
+        (&names.len().into(), &0.into())
+    );
+    let report: serde_json::Value = serde_json::from_str(&report).expect("the report");
+    let list = report["scenarios"]["list"].as_array().expect("scenarios");
+    for (row, name) in list.iter().zip(names) {
+        assert_eq!(
+            (&row["name"], &row["outcome"]),
+            (&(*name).into(), &"passed".into())
+        );
+        assert!(
+            row["exchange"]
+                .as_array()
+                .is_some_and(|list| list.len() > 20),
+            "{name}"
+        );
+    }
+    list.iter()
+        .filter_map(|row| row["counter"].as_u64())
+        .max()
+        .expect("a counter")
+}
