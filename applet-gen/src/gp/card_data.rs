@@ -3,6 +3,7 @@
 //! CPLC (GPCS H.6 of old, ISO/IEC 7816-6's history), card recognition data (GPCS H.2, H.3), card
 //! capability information (GPCS H.4), and the words for life cycle states and privileges (GPCS 11.1).
 
+pub use super::privilege::words as privileges;
 use applet_model::tlv::{self, TlvError};
 
 /// A name and what is said of it.
@@ -174,44 +175,6 @@ fn hashes(value: &[u8]) -> String {
     value.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// Privileges (GPCS tables 11-7 to 11-9): byte, bits that must be set, name.
-const PRIVILEGES: [(usize, u8, &str); 20] = [
-    (0, 0x80, "Security Domain"),
-    (0, 0xC0, "DAP Verification"),
-    (0, 0xA0, "Delegated Management"),
-    (0, 0x10, "Card Lock"),
-    (0, 0x08, "Card Terminate"),
-    (0, 0x04, "Card Reset"),
-    (0, 0x02, "CVM Management"),
-    (0, 0xC1, "Mandated DAP Verification"),
-    (1, 0x80, "Trusted Path"),
-    (1, 0x40, "Authorized Management"),
-    (1, 0x20, "Token Verification"),
-    (1, 0x10, "Global Delete"),
-    (1, 0x08, "Global Lock"),
-    (1, 0x04, "Global Registry"),
-    (1, 0x02, "Final Application"),
-    (1, 0x01, "Global Service"),
-    (2, 0x80, "Receipt Generation"),
-    (2, 0x40, "Ciphered Load File Data Block"),
-    (2, 0x20, "Contactless Activation"),
-    (2, 0x10, "Contactless Self-Activation"),
-];
-
-/// Privileges in words; `none` for none.
-pub fn privileges(bytes: &[u8]) -> String {
-    let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
-    let names: Vec<&str> = PRIVILEGES
-        .iter()
-        .filter(|(at, bits, _)| byte(*at) & bits == *bits)
-        .map(|(_, _, name)| *name)
-        .collect();
-    match names[..] {
-        [] => "none".to_owned(),
-        _ => names.join(", "),
-    }
-}
-
 /// Life cycle state of the card, which is its issuer security domain's (GPCS table 11-6).
 pub fn card_state(state: u8) -> &'static str {
     match state {
@@ -293,14 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn privileges_and_states_in_words() {
-        assert_eq!(privileges(&[]), "none");
-        assert_eq!(privileges(&[0x04]), "Card Reset");
-        assert_eq!(
-            privileges(&[0x80, 0x40, 0]),
-            "Security Domain, Authorized Management"
-        );
-        assert!(privileges(&[0xC1]).contains("Mandated DAP"));
+    fn states_in_words() {
         assert_eq!(application_state(0x87), "LOCKED");
         assert_eq!(application_state(0x07), "SELECTABLE");
         assert_eq!(card_state(0x0F), "SECURED");

@@ -2,6 +2,7 @@
 //!
 //! Builders make plain commands; [`super::scp03::SecureChannel::wrap`] protects them.
 
+pub use super::privilege::Privileges;
 use applet_model::apdu::Command;
 use applet_model::tlv;
 
@@ -45,12 +46,26 @@ pub enum StatusKind {
     LoadFilesAndModules = 0x10,
 }
 
-/// Privileges of an application (GPCS table 6-1): three bytes.
-pub type Privileges = [u8; 3];
+/// What SET STATUS is about (GPCS table 11-86).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum StatusType {
+    /// The card, whose state the issuer security domain has.
+    Card = 0x80,
+    /// An application or supplementary security domain.
+    Application = 0x40,
+    /// A security domain and everything below it: locking and unlocking only.
+    DomainAndApplications = 0x60,
+}
+
+/// AID of the load file that security domains are installed from on most cards.
+pub const SSD_PACKAGE: [u8; 7] = [0xA0, 0x00, 0x00, 0x01, 0x51, 0x53, 0x50];
+/// AID of its module.
+pub const SSD_MODULE: [u8; 8] = [0xA0, 0x00, 0x00, 0x01, 0x51, 0x53, 0x50, 0x41];
 
 /// A byte with the length before the value, as INSTALL's fields have it. Values of up to 255 bytes;
 /// lengths from 128 are coded `81 LL` (GPCS 11.1.5).
-fn lv(value: &[u8]) -> Vec<u8> {
+pub(super) fn lv(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len() + 2);
     if value.len() > 0x7F {
         out.push(0x81);
@@ -63,6 +78,13 @@ fn lv(value: &[u8]) -> Vec<u8> {
 /// SELECT by AID, first occurrence (GPCS 11.9).
 pub fn select(aid: &[u8]) -> Command {
     Command::new(0x00, INS_SELECT, 0x04, 0x00)
+        .with_data(aid)
+        .with_le(256)
+}
+
+/// SELECT by AID or its beginning, next occurrence (GPCS 11.9).
+pub fn select_next(aid: &[u8]) -> Command {
+    Command::new(0x00, INS_SELECT, 0x04, 0x02)
         .with_data(aid)
         .with_le(256)
 }
@@ -165,6 +187,68 @@ pub fn install_for_make_selectable(instance: &[u8], privileges: Privileges) -> C
         .with_le(256)
 }
 
+/// INSTALL \[for extradition\] (GPCS 11.5.2.3.4): an application or load file goes to another security
+/// domain. It is sent to the domain that has it now.
+pub fn install_for_extradition(
+    security_domain: &[u8],
+    object: &[u8],
+    parameters: &[u8],
+) -> Command {
+    let data = [
+        lv(security_domain),
+        vec![0],
+        lv(object),
+        vec![0],
+        lv(parameters),
+        vec![0],
+    ]
+    .concat();
+    Command::new(0x80, INS_INSTALL, 0x10, 0x00)
+        .with_data(data)
+        .with_le(256)
+}
+
+/// The fields of INSTALL \[for registry update\] (GPCS 11.5.2.3.5).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RegistryUpdate<'a> {
+    /// Security domain to extradite to; empty to leave the application where it is.
+    pub security_domain: &'a [u8],
+    /// Application AID.
+    pub application: &'a [u8],
+    /// New privileges; `None` to leave them.
+    pub privileges: Option<Privileges>,
+    /// Parameters: EF with implicit selection (CF), see [`implicit_selection`].
+    pub parameters: &'a [u8],
+}
+
+impl RegistryUpdate<'_> {
+    /// The command, without token.
+    pub fn command(&self) -> Command {
+        let privileges = self.privileges.unwrap_or_default();
+        let data = [
+            lv(self.security_domain),
+            vec![0],
+            lv(self.application),
+            lv(match self.privileges {
+                Some(_) => &privileges,
+                None => &[],
+            }),
+            lv(self.parameters),
+            vec![0],
+        ]
+        .concat();
+        Command::new(0x80, INS_INSTALL, 0x40, 0x00)
+            .with_data(data)
+            .with_le(256)
+    }
+}
+
+/// System specific parameters (EF) with an implicit selection parameter (CF; GPCS 11.1.7): the application is
+/// selected by itself on this logical channel of the contact interface.
+pub fn implicit_selection(channel: u8) -> Vec<u8> {
+    tlv::write(0xEF, &tlv::write(0xCF, &[0x40 | channel & 0x1F]))
+}
+
 /// INSTALL \[for personalization\]: the STORE DATA commands that follow go to this application (GPCS 11.5.2.3.6).
 pub fn install_for_personalization(application: &[u8]) -> Command {
     let data = [vec![0, 0], lv(application), vec![0, 0, 0]].concat();
@@ -181,8 +265,22 @@ pub fn delete(aid: &[u8], related: bool) -> Command {
         .with_le(256)
 }
 
+/// DELETE of keys (GPCS 11.2.2.3.2): by version, by identifier, or the one that both name.
+pub fn delete_keys(version: Option<u8>, identifier: Option<u8>) -> Command {
+    let objects = [(0xD0, identifier), (0xD2, version)];
+    let data: Vec<u8> = objects
+        .into_iter()
+        .filter_map(|(tag, value)| Some(tlv::write(tag, &[value?])))
+        .flatten()
+        .collect();
+    Command::new(0x80, INS_DELETE, 0x00, 0x00)
+        .with_data(data)
+        .with_le(256)
+}
+
 /// SET STATUS (GPCS 11.10): `kind` 0x80 for the issuer security domain (the card), 0x40 for an
-/// application. Some states (TERMINATED) can't be left again: the caller asks first.
+/// application, 0x60 for a domain with its applications ([`StatusType`]). Some states (TERMINATED) can't be left
+/// again: the caller asks first.
 pub fn set_status(kind: u8, state: u8, aid: &[u8]) -> Command {
     Command::new(0x80, INS_SET_STATUS, kind, state).with_data(aid)
 }
@@ -250,6 +348,32 @@ mod tests {
             hex::encode_upper(install.for_install_and_make_selectable().data),
             "07A000000151535008A00000015153504108A000000151000001018002C90000"
         );
+    }
+
+    #[test]
+    fn extradition_and_registry_update_have_the_published_form() {
+        // As GlobalPlatformPro's extradite sends it, the empty token included.
+        let extradition = install_for_extradition(&[0xA0; 5], &[0xB0; 6], &[]);
+        assert_eq!(
+            hex_of(&extradition),
+            "80E610001105A0A0A0A0A00006B0B0B0B0B0B0000000 00".replace(' ', "")
+        );
+        let update = RegistryUpdate {
+            application: &[0xB0; 5],
+            privileges: Some([0x80, 0, 0]),
+            parameters: &implicit_selection(1),
+            ..RegistryUpdate::default()
+        };
+        assert_eq!(
+            hex_of(&update.command()),
+            "80E6400013000005B0B0B0B0B00380000005EF03CF01410000"
+        );
+        assert_eq!(hex_of(&delete_keys(Some(0x30), None)), "80E4000003D2013000");
+        assert_eq!(
+            hex_of(&delete_keys(Some(0x30), Some(1))),
+            "80E4000006D00101D2013000"
+        );
+        assert_eq!(hex_of(&select_next(&[1; 5])), "00A4040205010101010100");
     }
 
     #[test]

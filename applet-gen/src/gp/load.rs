@@ -1,8 +1,23 @@
-//! Loading a package: INSTALL \[for load\] and the LOAD blocks (GPCS 11.5 and 11.6).
+//! Loading a package: the load file with its DAP blocks, and the LOAD commands (GPCS 11.6, C.2, C.3, C.6).
 
 use super::command::INS_LOAD;
+use super::scp03::AesKey;
+use super::scp03::crypto::{BLOCK, pad, unpad};
+use super::signature::SigningKey;
 use applet_model::apdu::Command;
 use applet_model::tlv;
+use sha2::{Digest, Sha256, Sha384, Sha512};
+
+/// DAP block.
+pub const TAG_DAP: u32 = 0xE2;
+/// Load file data block signature, in a DAP block.
+pub const TAG_SIGNATURE: u32 = 0xC3;
+/// Load file data block.
+pub const TAG_LOAD_FILE: u32 = 0xC4;
+/// ICV of the ciphered load file data block.
+pub const TAG_ICV: u32 = 0xD3;
+/// Ciphered load file data block.
+pub const TAG_CIPHERED: u32 = 0xD4;
 
 /// A load file that doesn't fit the block numbers of LOAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +39,85 @@ pub enum LoadError {
     },
 }
 
+/// Hash algorithms for the load file data block (GPCS table C-3). SHA-1 goes with DES and RSA of 1,024 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LoadHash {
+    /// SHA-256: what DAP and tokens by P-256 and AES-128 take at least.
+    #[default]
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl LoadHash {
+    /// The hash of a load file data block in clear, without C4 and its length (C.2).
+    pub fn of(self, block: &[u8]) -> Vec<u8> {
+        match self {
+            LoadHash::Sha256 => Sha256::digest(block).to_vec(),
+            LoadHash::Sha384 => Sha384::digest(block).to_vec(),
+            LoadHash::Sha512 => Sha512::digest(block).to_vec(),
+        }
+    }
+}
+
+/// A DAP block: a security domain's signature of the load file data block hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dap {
+    /// AID of the security domain that verifies it.
+    pub domain: Vec<u8>,
+    /// The signature.
+    pub signature: Vec<u8>,
+}
+
+impl Dap {
+    /// Signs a load file data block hash (C.3).
+    pub fn sign(domain: &[u8], hash: &[u8], key: &SigningKey) -> Self {
+        Dap {
+            domain: domain.to_vec(),
+            signature: key.sign(hash),
+        }
+    }
+}
+
+/// A load file as LOAD carries it (table 11-58): DAP blocks, then the data block, ciphered or not.
+pub fn load_file(daps: &[Dap], block: &[u8], cipher: Option<(&AesKey, [u8; BLOCK])>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for dap in daps {
+        out.extend(tlv::write_constructed(
+            TAG_DAP,
+            &[
+                tlv::write(0x4F, &dap.domain),
+                tlv::write(TAG_SIGNATURE, &dap.signature),
+            ],
+        ));
+    }
+    match cipher {
+        None => out.extend(tlv::write(TAG_LOAD_FILE, block)),
+        Some((key, icv)) => {
+            // AES-CBC over the block padded by 80, 00… (C.6, B.2.3).
+            let mut data = block.to_vec();
+            pad(&mut data);
+            key.cbc_encrypt(&icv, &mut data);
+            out.extend(tlv::write(TAG_ICV, &icv));
+            out.extend(tlv::write(TAG_CIPHERED, &data));
+        }
+    }
+    out
+}
+
+/// The card's side of a ciphered load file data block; `None` if the length or the padding is wrong.
+/// Without D3 the ICV is zero.
+pub fn decipher(data: &[u8], icv: Option<[u8; BLOCK]>, key: &AesKey) -> Option<Vec<u8>> {
+    if data.is_empty() || !data.len().is_multiple_of(BLOCK) {
+        return None;
+    }
+    let mut plain = data.to_vec();
+    key.cbc_decrypt(&icv.unwrap_or_default(), &mut plain);
+    unpad(&plain).map(<[u8]>::to_vec)
+}
+
 /// The LOAD commands for a load file data block: tag C4, cut into blocks of at most `block` bytes,
 /// numbered from 0, P1 bit 8 in the last.
 ///
@@ -33,7 +127,17 @@ pub fn load_commands(load_file: &[u8], block: usize) -> Result<Vec<Command>, Loa
     if load_file.is_empty() {
         return Err(LoadError::Empty);
     }
-    let data = tlv::write(0xC4, load_file);
+    commands(&tlv::write(TAG_LOAD_FILE, load_file), block)
+}
+
+/// The LOAD commands for a whole load file, as [`load_file`] makes it.
+///
+/// # Errors
+/// [`LoadError`].
+pub fn commands(data: &[u8], block: usize) -> Result<Vec<Command>, LoadError> {
+    if data.is_empty() {
+        return Err(LoadError::Empty);
+    }
     let block = block.clamp(1, 255);
     let blocks = data.len().div_ceil(block);
     if blocks > 256 {
@@ -70,6 +174,15 @@ mod tests {
                 prop_assert_eq!(command.p1 == 0x80, i + 1 == commands.len());
             }
         }
+
+        #[test]
+        fn ciphered_blocks_come_back(file in proptest::collection::vec(any::<u8>(), 1..200), icv: [u8; 16]) {
+            let key = AesKey::new(&[0x75; 32]).unwrap();
+            let sent = load_file(&[], &file, Some((&key, icv)));
+            let data = tlv::require(&sent, TAG_CIPHERED).unwrap().value;
+            prop_assert_eq!(decipher(data, Some(icv), &key), Some(file));
+            prop_assert_eq!(decipher(&data[1..], Some(icv), &key), None);
+        }
     }
 
     #[test]
@@ -79,5 +192,27 @@ mod tests {
             load_commands(&vec![0; 60_000], 200),
             Err(LoadError::TooLong { .. })
         ));
+    }
+
+    #[test]
+    fn dap_blocks_stand_before_the_data_block() {
+        // E2 with 4F and C3, then C4, as GlobalPlatformPro and gpshell send it; the signature is over the hash.
+        let key = SigningKey::Aes(AesKey::new(&[0x73; 16]).unwrap());
+        let hash = LoadHash::Sha256.of(b"abc");
+        // FIPS 180-4's example.
+        assert_eq!(
+            hex::encode(&hash),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        let dap = Dap::sign(&[0xA0; 5], &hash, &key);
+        let file = load_file(std::slice::from_ref(&dap), b"abc", None);
+        assert_eq!(
+            hex::encode_upper(file),
+            format!(
+                "E2194F05A0A0A0A0A0C310{}C403616263",
+                hex::encode_upper(&dap.signature)
+            )
+        );
+        assert!(key.verifying().verify(&hash, &dap.signature));
     }
 }

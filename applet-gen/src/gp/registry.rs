@@ -11,6 +11,8 @@ pub struct RegistryEntry {
     pub life_cycle: u8,
     /// Privileges (C5), one or three bytes; empty for load files.
     pub privileges: Vec<u8>,
+    /// Implicit selection parameters (CF; GPCS 11.1.7).
+    pub implicit_selection: Vec<u8>,
     /// Load file that the application is from (C4).
     pub load_file: Option<Vec<u8>>,
     /// Version of the load file (CE).
@@ -41,6 +43,7 @@ pub fn parse_status(data: &[u8]) -> Result<Vec<RegistryEntry>, TlvError> {
             match field.tag {
                 0x9F70 => entry.life_cycle = field.value.first().copied().unwrap_or_default(),
                 0xC5 => entry.privileges = field.value.to_vec(),
+                0xCF => entry.implicit_selection.extend(field.value.first()),
                 0xC4 => entry.load_file = Some(field.value.to_vec()),
                 0xCE => entry.version = field.value.first_chunk::<2>().copied(),
                 0x84 => entry.modules.push(field.value.to_vec()),
@@ -53,6 +56,39 @@ pub fn parse_status(data: &[u8]) -> Result<Vec<RegistryEntry>, TlvError> {
     Ok(out)
 }
 
+/// The entries of a GET STATUS response of the older form (GPCS 2.1.1, tables 9-22 and 9-23): AID with its length,
+/// life cycle state, one byte of privileges, and for P1 10 the modules. `None` if they don't fit.
+pub fn parse_old_status(data: &[u8], modules: bool) -> Option<Vec<RegistryEntry>> {
+    fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+        let (length, tail) = rest.split_first()?;
+        let (value, tail) = tail.split_at_checked(usize::from(*length))?;
+        *rest = tail;
+        Some(value)
+    }
+    let mut rest = data;
+    let mut out = Vec::new();
+    while !rest.is_empty() {
+        let aid = take(&mut rest)?.to_vec();
+        let ([life_cycle, privileges], tail) = rest.split_first_chunk::<2>()?;
+        rest = tail;
+        let mut entry = RegistryEntry {
+            aid,
+            life_cycle: *life_cycle,
+            privileges: vec![*privileges],
+            ..RegistryEntry::default()
+        };
+        if modules {
+            let (count, tail) = rest.split_first()?;
+            rest = tail;
+            for _ in 0..*count {
+                entry.modules.push(take(&mut rest)?.to_vec());
+            }
+        }
+        out.push(entry);
+    }
+    Some(out)
+}
+
 /// The data objects of an entry, as a card sends them.
 pub fn status_entry(entry: &RegistryEntry) -> Vec<u8> {
     let mut parts = vec![
@@ -62,6 +98,8 @@ pub fn status_entry(entry: &RegistryEntry) -> Vec<u8> {
     if !entry.privileges.is_empty() {
         parts.push(tlv::write(0xC5, &entry.privileges));
     }
+    let implicit = entry.implicit_selection.iter();
+    parts.extend(implicit.map(|parameter| tlv::write(0xCF, &[*parameter])));
     if let Some(load_file) = &entry.load_file {
         parts.push(tlv::write(0xC4, load_file));
     }
@@ -195,10 +233,22 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_older_form_is_read() {
+        let applications = hex::decode("08A0000001510000000F9E05F00102030407 04".replace(' ', ""));
+        let read = parse_old_status(&applications.unwrap(), false).unwrap();
+        assert_eq!((read[0].life_cycle, read[0].privileges[0]), (0x0F, 0x9E));
+        assert_eq!(read[1].aid, [0xF0, 1, 2, 3, 4]);
+        let file = hex::decode("05F00102030401000106F0010203040A").unwrap();
+        let read = parse_old_status(&file, true).unwrap();
+        assert_eq!(read[0].modules, [hex::decode("F0010203040A").unwrap()]);
+        assert_eq!(parse_old_status(&file[..9], true), None);
+    }
+
     proptest! {
         #[test]
         fn garbage_never_panics(data in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let _ = (parse_status(&data), parse_key_information(&data), parse_card_resources(&data));
+            let _ = (parse_old_status(&data, true), parse_status(&data), parse_key_information(&data), parse_card_resources(&data));
         }
     }
 }

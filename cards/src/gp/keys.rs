@@ -4,7 +4,7 @@
 use super::Stop;
 use super::domain::Domain;
 use crate::power::Nvm;
-use applet_gen::gp::put_key::{KEY_TYPE_AES, PutKeyError, parse_key_set};
+use applet_gen::gp::put_key::{KEY_TYPE_AES, PutKey, PutKeyError, parse_put_key};
 use applet_gen::gp::scp03::{AesKey, KeyLengthError, StaticKeys};
 use applet_model::apdu::{Command, Response};
 use applet_model::status::Sw;
@@ -99,13 +99,20 @@ impl Domain {
             .dek;
         let refused = |error| match error {
             PutKeyError::CheckValue(_) => Sw::INVALID_KEY_CHECK_VALUE,
-            PutKeyError::KeyType { .. } => Sw::ALGORITHM_NOT_SUPPORTED,
-            PutKeyError::Cut(_) | PutKeyError::Length(_) => Sw::WRONG_DATA,
+            PutKeyError::KeyType { .. } | PutKeyError::Curve(_) => Sw::ALGORITHM_NOT_SUPPORTED,
+            _ => Sw::WRONG_DATA,
         };
-        let (version, keys) = parse_key_set(&command.data, &dek).map_err(refused)?;
+        let (version, keys) = parse_put_key(&command.data, &dek).map_err(refused)?;
         if !(1..=0x7F).contains(&version) {
             return Err(Sw::WRONG_DATA.into());
         }
+        let keys: Vec<AesKey> = keys
+            .into_iter()
+            .map(|key| match key {
+                PutKey::Aes(key) => Ok(key),
+                PutKey::P256Public(_) => Err(Sw::ALGORITHM_NOT_SUPPORTED),
+            })
+            .collect::<Result<_, Sw>>()?;
         let keys: [AesKey; 3] = keys.try_into().map_err(|_| Sw::WRONG_DATA)?;
         let mut answer = vec![version];
         answer.extend(keys.iter().flat_map(AesKey::check_value));

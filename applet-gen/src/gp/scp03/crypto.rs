@@ -193,7 +193,7 @@ impl StaticKeys {
 }
 
 /// Appends '80' and zeroes up to a multiple of the block length (Amendment D 4.1.4).
-pub(super) fn pad(data: &mut Vec<u8>) {
+pub fn pad(data: &mut Vec<u8>) {
     data.push(0x80);
     data.resize(data.len().next_multiple_of(BLOCK), 0);
 }
@@ -201,7 +201,7 @@ pub(super) fn pad(data: &mut Vec<u8>) {
 /// Removes the padding; `None` if there is none. More zeroes than needed are taken too: cards that
 /// pad by a whole block more are in the field (one of the published vectors is from such a card),
 /// and the MAC has vouched for the data before.
-pub(super) fn unpad(data: &[u8]) -> Option<&[u8]> {
+pub fn unpad(data: &[u8]) -> Option<&[u8]> {
     let end = data.iter().rposition(|&byte| byte != 0)?;
     match data.get(end) {
         Some(0x80) => data.get(..end),
