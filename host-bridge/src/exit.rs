@@ -4,7 +4,7 @@
 //! library say which one is theirs through [`ExitCode`].
 
 /// A row of [`TABLE`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Exit {
     /// The process's exit code.
     pub code: u8,
@@ -18,6 +18,11 @@ pub struct Exit {
 pub trait ExitCode {
     /// The row of [`TABLE`] for this error.
     fn exit(&self) -> Exit;
+}
+
+/// The row of a code.
+pub fn find(code: u8) -> Option<Exit> {
+    TABLE.iter().find(|row| row.code == code).copied()
 }
 
 macro_rules! exits {

@@ -18,8 +18,8 @@ use host_bridge::scenario::{
     self, EIM_ADDRESS, Failure as BenchFailure, Outcome, SCENARIOS, Scenario, ScenarioReport, Setup,
 };
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Name of the eIM that cards are moved to in scenarios.
@@ -128,7 +128,7 @@ impl Lab {
             "personalizing {} virtual cards over SCP03",
             order.rows.len()
         ));
-        let mut station = VirtualStation::new(
+        let station = VirtualStation::new(
             &plan.dir.join(CARDS),
             definition.clone(),
             plan.hierarchy.clone(),
@@ -137,13 +137,17 @@ impl Lab {
         );
         let started = Instant::now();
         let mut watch = Watch::quiet(out);
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        let mut readers = station.readers(threads);
+        let mut options = Options::new(plan.dir);
+        options.stop = Arc::new(interrupt::requested);
         let outcome = run(
             &order,
             &definition,
             &applet,
-            &mut station,
-            &mut Options::new(plan.dir),
-            &mut |event| watch.see(event),
+            readers.iter_mut().map(|one| one as _).collect(),
+            &options,
+            &mut |notice| watch.see(notice),
         )?;
         watch.end();
         let took = started.elapsed();

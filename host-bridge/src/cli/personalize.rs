@@ -9,10 +9,11 @@ use clap::Args;
 use host_bridge::exit;
 use host_bridge::order::Order;
 use host_bridge::personalize::{
-    Applet, Event, Options, Outcome, ReaderStation, Station, VirtualStation, run,
+    Applet, Event, Notice, Options, Outcome, ReaderStation, Station, VirtualStation, run,
 };
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where virtual cards are kept, below the output folder.
 pub const CARDS: &str = "cards";
@@ -40,12 +41,18 @@ pub struct Personalize {
     /// Card definition: a name of `ipae card list`, or a file
     #[arg(long, value_name = "DEF", default_value = "virtual-lab")]
     card: String,
-    /// PC/SC reader, by name or a part of it that only one has; several for several cards
+    /// PC/SC reader, by name or a part of it that only one has; several work side by side
     #[arg(long = "reader", value_name = "NAME", group = "where", num_args = 1..)]
     readers: Vec<String>,
     /// Virtual cards, made as the order says
     #[arg(long, group = "where")]
     r#virtual: bool,
+    /// Virtual readers that work side by side
+    #[arg(long = "readers", value_name = "N", default_value_t = 1, requires = "virtual", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
+    count: usize,
+    /// Name of this station, in its receipts
+    #[arg(long, value_name = "NAME", default_value = "station")]
+    station: String,
     /// Where receipts, response file and journal go
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -93,33 +100,40 @@ impl Personalize {
         let definition = card::find(&self.card)?;
         let order = Order::read(&self.order, &definition, &self.keys.store()?)?;
         let applet = applet(self.cap.as_deref(), &self.out, &self.card, out)?;
-        let mut station: Box<dyn Station> = if self.r#virtual {
+        let mut stations: Vec<Box<dyn Station>> = Vec::new();
+        if self.r#virtual {
             let setup = EuiccSetup::lab().map_err(|e| Failure::of(exit::FAILED, &e))?;
-            Box::new(VirtualStation::new(
+            let cards = VirtualStation::new(
                 &self.out.join(CARDS),
                 definition.clone(),
                 self.pki.load()?,
                 setup,
                 self.seed,
-            ))
-        } else {
-            let mut station = ReaderStation::new(self.readers.clone());
+            );
+            for reader in cards.readers(self.count) {
+                stations.push(Box::new(reader));
+            }
+        }
+        for reader in &self.readers {
+            let mut station = ReaderStation::new(reader);
             station.wait = self.wait;
-            Box::new(station)
-        };
+            stations.push(Box::new(station));
+        }
         let mut options = Options::new(&self.out);
         options.stop_on_error = self.stop_on_error;
         options.replace_foreign = self.replace_foreign;
         options.retry_authentication = self.retry_authentication;
+        options.station.clone_from(&self.station);
         interrupt::flag();
+        options.stop = Arc::new(interrupt::requested);
         let mut watch = Watch::new(out, !self.r#virtual);
         let outcome = run(
             &order,
             &definition,
             &applet,
-            station.as_mut(),
-            &mut options,
-            &mut |event| watch.see(event),
+            stations.iter_mut().map(|one| one.as_mut() as _).collect(),
+            &options,
+            &mut |notice| watch.see(notice),
         )?;
         watch.end();
         report(&outcome, &self.out, out)
@@ -161,11 +175,11 @@ impl Watch {
         error.map(|(_, error)| error.clone()).unwrap_or_default()
     }
 
-    /// Takes an event; `Break` once Ctrl-C was pressed, at the end of a step.
-    pub fn see(&mut self, event: &Event) -> ControlFlow<()> {
+    /// Takes an event.
+    pub fn see(&mut self, notice: &Notice) -> ControlFlow<()> {
         let bar = &self.bar;
         let say = |text: String| bar.suspend(|| self.out.note(text));
-        match event {
+        match &notice.event {
             Event::Started { cards, done } => {
                 bar.set_length(*cards as u64);
                 bar.set_position(*done as u64);
@@ -195,8 +209,9 @@ impl Watch {
             Event::KeysFit if self.keys => {
                 say("  the card's cryptogram fits; authenticating".to_owned());
             }
-            Event::StepBegun(step) => bar.set_message(step.name()),
-            Event::Loading(i, n) => bar.set_message(format!("load {i}/{n}")),
+            Event::StepBegun { step } => bar.set_message(step.clone()),
+            Event::Loading { block, of } => bar.set_message(format!("load {block}/{of}")),
+            Event::Insert => say(format!("{}: insert the next card", notice.reader)),
             Event::CardDone { .. } => bar.inc(1),
             Event::CardFailed { eid, error, .. } => {
                 bar.inc(1);
@@ -204,14 +219,17 @@ impl Watch {
                 let red = style::ERROR;
                 bar.suspend(|| anstream::eprintln!("{red}failed{red:#} {eid}: {error}"));
             }
+            Event::CardRefused { error, .. } => {
+                let red = style::ERROR;
+                let reader = &notice.reader;
+                bar.suspend(|| anstream::eprintln!("{red}not touched{red:#} {reader}: {error}"));
+            }
+            Event::ReaderLost { error, .. } => {
+                let red = style::ERROR;
+                let reader = &notice.reader;
+                bar.suspend(|| anstream::eprintln!("{red}reader lost{red:#} {reader}: {error}"));
+            }
             _ => {}
-        }
-        let safe = matches!(
-            event,
-            Event::StepEnded(..) | Event::CardDone { .. } | Event::CardFailed { .. }
-        );
-        if safe && interrupt::requested() {
-            return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
     }

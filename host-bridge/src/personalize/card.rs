@@ -3,12 +3,13 @@
 use super::applet::Applet;
 use super::error::PersonalizeError;
 use super::es10::Es10;
-use super::output::{AppletReceipt, EimReceipt, KeySetReceipt, Receipt, write_receipt};
+use super::evidence::Recorded;
+use super::output::{AppletReceipt, EimReceipt, KeySetReceipt, Receipt, seal, write_receipt};
 use super::{Event, Job, Observer, Options, emit};
 use crate::gp::{Authentication, Domain, GpError, Notice};
-use crate::journal::{Progress, Step};
+use crate::journal::{ChainHead, Progress};
 use crate::order::{Eim, point_of};
-use crate::transport::{CardLink, Counted, exchange};
+use crate::transport::{CardLink, exchange};
 use applet_gen::cap::budget::Limits;
 use applet_gen::gp::command::{self, Install, StatusKind};
 use applet_gen::gp::load::load_commands;
@@ -23,6 +24,7 @@ use applet_model::sgp::eim_config::EimConfigurationData;
 use applet_model::status::Sw;
 use applet_model::tlv;
 use cards::definition::Definition;
+use std::time::Instant;
 
 /// Who a card is.
 pub(super) struct Identity {
@@ -34,8 +36,8 @@ pub(super) struct Identity {
     pub cplc: Vec<u8>,
 }
 
-/// The card's connection, counted.
-pub(super) type Link = Counted<Box<dyn CardLink>>;
+/// The card's connection, with what went over it.
+pub(super) type Link = Recorded<Box<dyn CardLink>>;
 
 /// Resets the card and asks who it is. Changes nothing on it.
 pub(super) fn identify(
@@ -68,43 +70,47 @@ impl Work<'_, '_> {
     /// Runs a step: journal before, journal after, its error marked with the step.
     fn step<T>(
         &mut self,
-        step: Step,
+        step: &str,
         body: impl FnOnce(&mut Self) -> Result<(T, String), PersonalizeError>,
     ) -> Result<T, PersonalizeError> {
         self.job.journal.begin_step(&self.eid, step)?;
-        emit(self.observer, Event::StepBegun(step))?;
+        let named = || step.to_owned();
+        emit(self.observer, Event::StepBegun { step: named() })?;
+        let started = Instant::now();
         let (value, detail) = body(self).map_err(|error| match error {
             error if error.stops_run() => error,
             error => PersonalizeError::In {
-                step,
+                step: named(),
                 source: Box::new(error),
             },
         })?;
-        self.job.journal.end_step(&self.eid, step, &detail)?;
-        emit(self.observer, Event::StepEnded(step, detail))?;
+        let took = started.elapsed().as_millis() as u64;
+        self.job.journal.end_step(&self.eid, step, &detail, took)?;
+        let step = named();
+        emit(self.observer, Event::StepEnded { step, detail })?;
         Ok(value)
     }
 
-    fn progress(&self, step: Step) -> Result<Progress, PersonalizeError> {
+    fn progress(&self, step: &str) -> Result<Progress, PersonalizeError> {
         Ok(self.job.journal.progress(&self.eid, step)?)
     }
 }
 
-/// Takes a card through all steps and writes its receipt.
+/// Takes a card through all steps and writes its receipt, whose number it gives.
 pub(super) fn personalize(
     job: &Job<'_>,
     identity: Identity,
     link: &mut Link,
-    options: &mut Options,
+    options: &Options,
     observer: &mut Observer<'_>,
-) -> Result<(), PersonalizeError> {
+) -> Result<u64, PersonalizeError> {
     let row = job.row;
     let mut work = Work {
         job,
         eid: row.eid.to_string(),
         observer,
     };
-    work.step(Step::Identify, |work| {
+    work.step("identify", |work| {
         if identity.eid != work.eid {
             return Err(PersonalizeError::Identity {
                 what: "EID",
@@ -115,28 +121,28 @@ pub(super) fn personalize(
         Ok(((), format!("EID {}", identity.eid)))
     })?;
     let mut isd = Domain::issuer(link, job.definition)?;
-    work.step(Step::Authenticate, |work| {
+    work.step("authenticate", |work| {
         authenticate(&mut isd, work, options)?;
         Ok((
             (),
             format!("key set {}, version {:02X}", row.keys.name, row.keys.kvn),
         ))
     })?;
-    let there = work.step(Step::Check, |work| check(work, &mut isd))?;
-    work.step(Step::Load, |work| load(work, &mut isd, there))?;
-    work.step(Step::Install, |work| install(work, &mut isd))?;
-    let configured = work.progress(Step::Configure)? == Progress::Ended;
-    work.step(Step::Configure, |_| {
+    let there = work.step("check", |work| check(work, &mut isd))?;
+    work.step("load", |work| load(work, &mut isd, there))?;
+    work.step("install", |work| install(work, &mut isd))?;
+    let configured = work.progress("configure")? == Progress::Ended;
+    work.step("configure", |_| {
         if configured {
             return Ok(((), "stored by an earlier run".to_owned()));
         }
         configure(job.applet, &row.config, &mut isd)
     })?;
-    let token = work.step(Step::AddEim, |work| add_eim(work, link))?;
+    let token = work.step("add-eim", |work| add_eim(work, link))?;
     if let Some(token) = token {
         job.journal.set_token(&work.eid, token)?;
     }
-    let (version, entry) = work.step(Step::Verify, |_| verify(job, link))?;
+    let (version, entry) = work.step("verify", |_| verify(job, link))?;
     let record = job.journal.card(&work.eid)?;
     let finished = (options.clock)();
     let receipt = Receipt {
@@ -166,26 +172,26 @@ pub(super) fn personalize(
             association_token: token.or_else(|| record.as_ref()?.token),
         },
         configuration: row.config.clone(),
-        attempts: record.map_or(1, |record| record.attempts),
-        traffic: link.traffic,
+        attempts: job.attempts,
+        traffic: link.traffic(),
         finished: finished.clone(),
     };
-    // The receipt first: a card that the journal calls done has one.
-    write_receipt(&options.out, &receipt)?;
-    job.journal.finish_card(&work.eid, &finished)?;
-    Ok(())
+    let mut seal = |head: &ChainHead| seal(&receipt, head);
+    let sealed = job.journal.finish(&work.eid, &finished, &mut seal)?;
+    write_receipt(&options.out, &sealed)?;
+    Ok(sealed.sequence)
 }
 
 /// The secure channel, one attempt; what it tells goes to the run's observer.
 fn authenticate(
     isd: &mut Domain<'_>,
     work: &mut Work<'_, '_>,
-    options: &mut Options,
+    options: &Options,
 ) -> Result<(), PersonalizeError> {
     let observer = &mut *work.observer;
     let mut how = Authentication {
         level: None,
-        random: &mut options.random,
+        random: &mut |bytes| (options.random)(bytes),
         observer: &mut |notice| {
             observer(&match notice.clone() {
                 Notice::KeySet {
@@ -220,7 +226,7 @@ fn check(
     isd: &mut Domain<'_>,
 ) -> Result<(bool, String), PersonalizeError> {
     let applet = work.job.applet;
-    let ours = work.progress(Step::Load)? != Progress::NotBegun;
+    let ours = work.progress("load")? != Progress::NotBegun;
     if let Some(entry) = package(isd, applet)? {
         let whole = entry.modules.is_empty() || entry.modules.contains(&applet.module);
         if ours && whole {
@@ -284,7 +290,13 @@ fn load(
     let count = commands.len();
     for (i, load) in commands.iter().enumerate() {
         isd.send(&format!("LOAD block {} of {count}", i + 1), load)?;
-        emit(work.observer, Event::Loading(i + 1, count))?;
+        emit(
+            work.observer,
+            Event::Loading {
+                block: i + 1,
+                of: count,
+            },
+        )?;
     }
     Ok((
         (),

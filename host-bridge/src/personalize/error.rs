@@ -3,7 +3,7 @@
 use super::es10::Es10Error;
 use crate::exit::{self, Exit, ExitCode};
 use crate::gp::GpError;
-use crate::journal::{JournalError, Step};
+use crate::journal::JournalError;
 use crate::transport::LinkError;
 use applet_gen::cap::CapError;
 use applet_gen::cap::budget::Shortage;
@@ -70,6 +70,24 @@ pub enum PersonalizeError {
         /// The card's EID.
         eid: String,
     },
+    /// The card is at work elsewhere.
+    #[error("card {eid} is being personalized by {worker}")]
+    Busy {
+        /// The card's EID.
+        eid: String,
+        /// Reader or station.
+        worker: String,
+    },
+    /// The card failed for a reason that doesn't go away by itself.
+    #[error("card {eid} was set aside: {error}")]
+    SetAside {
+        /// The card's EID.
+        eid: String,
+        /// Exit code of that error.
+        code: u8,
+        /// The error.
+        error: String,
+    },
     /// The card says another identity than expected.
     #[error("{what}: expected {expected}, the card has {found}")]
     Identity {
@@ -130,7 +148,7 @@ pub enum PersonalizeError {
     #[error("{step}: {source}")]
     In {
         /// The step.
-        step: Step,
+        step: String,
         /// The error.
         source: Box<PersonalizeError>,
     },
@@ -160,8 +178,24 @@ impl PersonalizeError {
             | PersonalizeError::Journal(_)
             | PersonalizeError::Output { .. }
             | PersonalizeError::Gp(GpError::Random(_)) => true,
+            _ => false,
+        }
+    }
+
+    /// True for what no further card in this reader would escape.
+    pub(super) fn stops_reader(&self) -> bool {
+        match self {
+            PersonalizeError::In { source, .. } => source.stops_reader(),
             PersonalizeError::Link(e) => matches!(e, LinkError::NoService(_) | LinkError::NoReader),
             _ => false,
+        }
+    }
+
+    /// The step that it happened in.
+    pub fn step(&self) -> Option<&str> {
+        match self {
+            PersonalizeError::In { step, .. } => Some(step),
+            _ => None,
         }
     }
 }
@@ -177,7 +211,11 @@ impl ExitCode for PersonalizeError {
             PersonalizeError::Parameters(_) => exit::DEFINITION,
             PersonalizeError::NotInOrder { .. }
             | PersonalizeError::AlreadyDone { .. }
+            | PersonalizeError::Busy { .. }
             | PersonalizeError::Identity { .. } => exit::WRONG_CARD,
+            PersonalizeError::SetAside { code, .. } => {
+                exit::find(*code).unwrap_or(exit::CARD_REFUSED)
+            }
             PersonalizeError::Gp(e) => e.exit(),
             PersonalizeError::ForeignPackage(_) => exit::CARD_REFUSED,
             PersonalizeError::Es10(e) => e.exit(),

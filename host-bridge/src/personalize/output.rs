@@ -1,9 +1,10 @@
 //! What a run leaves: receipts and the response file.
 
 use super::error::PersonalizeError;
-use crate::journal::{CardRecord, CardState};
+use crate::journal::{CardRecord, CardState, ChainHead, Journal, Sealed};
 use serde::Serialize;
-use std::path::Path;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
 
 /// The receipt of one card: `receipts/EID.json`. No keys, only check values.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -105,12 +106,56 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), PersonalizeError> {
     crate::files::replace(path, bytes, true).map_err(fail)
 }
 
+/// A receipt as it follows a chain's head.
+#[derive(Serialize)]
+struct Chained<'a> {
+    #[serde(flatten)]
+    receipt: &'a Receipt,
+    station: &'a str,
+    sequence: u64,
+    previous: &'a str,
+}
+
+/// Gives a receipt its place in the chain.
+pub(super) fn seal(receipt: &Receipt, head: &ChainHead) -> Result<Sealed, String> {
+    let sequence = head.sequence + 1;
+    let chained = Chained {
+        receipt,
+        station: &head.station,
+        sequence,
+        previous: &head.hash,
+    };
+    let mut text = serde_json::to_string_pretty(&chained).map_err(|e| e.to_string())?;
+    text.push('\n');
+    Ok(Sealed {
+        eid: receipt.eid.clone(),
+        sequence,
+        hash: hex::encode(Sha256::digest(&text)),
+        text,
+    })
+}
+
+fn receipt_file(out: &Path, eid: &str) -> PathBuf {
+    out.join("receipts").join(format!("{eid}.json"))
+}
+
 /// Writes `receipts/EID.json`.
-pub(super) fn write_receipt(out: &Path, receipt: &Receipt) -> Result<(), PersonalizeError> {
-    let path = out.join("receipts").join(format!("{}.json", receipt.eid));
-    let mut text = serde_json::to_vec_pretty(receipt).unwrap_or_default();
-    text.push(b'\n');
-    write(&path, &text)
+pub(super) fn write_receipt(out: &Path, sealed: &Sealed) -> Result<(), PersonalizeError> {
+    write(&receipt_file(out, &sealed.eid), sealed.text.as_bytes())
+}
+
+/// Writes the receipts that the journal has and the directory lacks: a run may have ended between the
+/// two.
+pub(super) fn write_missing_receipts(
+    out: &Path,
+    journal: &dyn Journal,
+) -> Result<(), PersonalizeError> {
+    for sealed in journal.receipts(0)? {
+        if !receipt_file(out, &sealed.eid).exists() {
+            write_receipt(out, &sealed)?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes `response.csv`: every card of the order, in its sequence.

@@ -1,7 +1,8 @@
 //! Where cards come from.
 
+use super::batch::Supply;
 use super::error::PersonalizeError;
-use crate::order::OrderRow;
+use super::event::Event;
 use crate::transport::CardLink;
 use crate::transport::pcsc::{PcscLink, wait_for_change};
 
@@ -13,51 +14,53 @@ pub struct Presented {
     pub expected: Option<String>,
 }
 
-/// Presents cards one after the other.
-pub trait Station {
-    /// The next card for one of these rows; `None` if no more come.
+/// Presents cards one after the other: one reader, with a thread of its own in the run.
+pub trait Station: Send {
+    /// The reader's name, in the journal and in every event; no two of a run have the same.
+    fn name(&self) -> String;
+
+    /// The next card; `None` if no more come.
     ///
     /// # Errors
-    /// [`PersonalizeError`]: ends the run.
-    fn next(&mut self, pending: &[&OrderRow]) -> Result<Option<Presented>, PersonalizeError>;
+    /// [`PersonalizeError`]: one of the link ends this reader's part in the run, any other the run.
+    fn next(&mut self, supply: &mut Supply<'_>) -> Result<Option<Presented>, PersonalizeError>;
 }
 
-/// Cards in PC/SC readers: each reader's card once, or with [`ReaderStation::wait`] one after the
-/// other as they are changed.
+/// Cards in a PC/SC reader: the one that is in it, or with [`ReaderStation::wait`] one after the other as
+/// they are changed.
 pub struct ReaderStation {
-    readers: Vec<String>,
-    next: usize,
-    /// Wait for the card to be changed when all readers have had their turn.
+    reader: String,
+    presented: bool,
+    /// Wait for the card to be changed.
     pub wait: bool,
 }
 
 impl ReaderStation {
-    /// A station over these readers, by name or unique part of it.
-    pub fn new(readers: Vec<String>) -> Self {
+    /// A station at a reader, by name or unique part of it.
+    pub fn new(reader: &str) -> Self {
         ReaderStation {
-            readers,
-            next: 0,
+            reader: reader.to_owned(),
+            presented: false,
             wait: false,
         }
     }
 }
 
 impl Station for ReaderStation {
-    fn next(&mut self, _: &[&OrderRow]) -> Result<Option<Presented>, PersonalizeError> {
-        let Some(turn) = self.next.checked_rem(self.readers.len()) else {
-            return Ok(None);
-        };
-        let Some(reader) = self.readers.get(turn) else {
-            return Ok(None);
-        };
-        if self.next >= self.readers.len() {
+    fn name(&self) -> String {
+        self.reader.clone()
+    }
+
+    fn next(&mut self, supply: &mut Supply<'_>) -> Result<Option<Presented>, PersonalizeError> {
+        if self.presented {
             if !self.wait {
                 return Ok(None);
             }
-            wait_for_change(reader)?;
+            supply.tell(Event::Insert)?;
+            wait_for_change(&self.reader)?;
         }
-        self.next += 1;
-        let link = PcscLink::open(reader)?;
+        self.presented = true;
+        let link = PcscLink::open(&self.reader)?;
         Ok(Some(Presented {
             link: Box::new(link),
             expected: None,

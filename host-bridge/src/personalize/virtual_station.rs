@@ -1,5 +1,6 @@
 //! Virtual cards made from an order, each with a file that holds what its memory holds.
 
+use super::batch::Supply;
 use super::error::PersonalizeError;
 use super::station::{Presented, Station};
 use crate::order::OrderRow;
@@ -11,7 +12,9 @@ use cards::pki::Hierarchy;
 use std::path::{Path, PathBuf};
 
 /// Makes the order's cards and keeps each in `DIRECTORY/EID.card`.
+#[derive(Clone)]
 pub struct VirtualStation {
+    name: String,
     directory: PathBuf,
     definition: Definition,
     setup: EuiccSetup,
@@ -29,12 +32,22 @@ impl VirtualStation {
         seed: u64,
     ) -> Self {
         VirtualStation {
+            name: "virtual".to_owned(),
             directory: directory.to_owned(),
             definition,
             setup,
             hierarchy,
             seed,
         }
+    }
+
+    /// So many readers that share the cards.
+    pub fn readers(&self, count: usize) -> Vec<VirtualStation> {
+        let reader = |n| VirtualStation {
+            name: format!("{} {n}", self.name),
+            ..self.clone()
+        };
+        (1..=count).map(reader).collect()
     }
 
     /// Where a card is stored.
@@ -85,8 +98,12 @@ impl VirtualStation {
 }
 
 impl Station for VirtualStation {
-    fn next(&mut self, pending: &[&OrderRow]) -> Result<Option<Presented>, PersonalizeError> {
-        let Some(row) = pending.first() else {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn next(&mut self, supply: &mut Supply<'_>) -> Result<Option<Presented>, PersonalizeError> {
+        let Some(row) = supply.choose()? else {
             return Ok(None);
         };
         let eid = row.eid.to_string();

@@ -4,12 +4,15 @@ mod refused;
 mod resumed;
 
 use super::*;
+use crate::exit::{Exit, ExitCode};
 use crate::order::{KeyStore, SampleOptions, sample};
 use crate::transport::CardLink;
 use cards::card::VirtualCard;
 use cards::euicc::EuiccSetup;
 use cards::pki::Hierarchy;
+use std::ops::ControlFlow;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// The applet's CAP file, built once for all tests.
 fn cap() -> &'static [u8] {
@@ -69,14 +72,13 @@ fn station(out: &Path) -> VirtualStation {
 }
 
 fn options(out: &Path) -> Options {
-    let mut n = 0u8;
+    let n = AtomicU8::new(1);
     Options {
-        random: Box::new(move |bytes| {
-            n = n.wrapping_add(1);
-            bytes.fill(n);
+        random: Arc::new(move |bytes| {
+            bytes.fill(n.fetch_add(1, Ordering::Relaxed));
             Ok(())
         }),
-        clock: Box::new(|| "2026-01-01T00:00:00Z".to_owned()),
+        clock: Arc::new(|| "2026-01-01T00:00:00Z".to_owned()),
         ..Options::new(out)
     }
 }
@@ -92,10 +94,10 @@ fn run_logged(
         order,
         &definition(),
         &applet(),
-        station,
-        &mut options(out),
-        &mut |event| {
-            events.push(event.clone());
+        vec![station],
+        &options(out),
+        &mut |notice| {
+            events.push(notice.event.clone());
             ControlFlow::Continue(())
         },
     );

@@ -53,9 +53,9 @@ fn a_card_with_too_little_memory() {
         &order(1),
         &small,
         &applet(),
-        &mut station(dir.path()),
-        &mut options(dir.path()),
-        &mut |_| ControlFlow::Continue(()),
+        vec![&mut station(dir.path())],
+        &options(dir.path()),
+        &mut |_: &Notice| ControlFlow::Continue(()),
     );
     let error = refused.unwrap_err();
     assert_eq!(error.exit(), exit::MEMORY, "{error}");
@@ -141,7 +141,7 @@ fn a_foreign_package_is_not_touched() {
             .failed,
         1
     );
-    let mut replacing = Options {
+    let replacing = Options {
         replace_foreign: true,
         ..options(dir.path())
     };
@@ -149,20 +149,28 @@ fn a_foreign_package_is_not_touched() {
         &order,
         &definition(),
         &applet(),
-        &mut station(dir.path()),
-        &mut replacing,
-        &mut |_| ControlFlow::Continue(()),
+        vec![&mut station(dir.path())],
+        &replacing,
+        &mut |_: &Notice| ControlFlow::Continue(()),
     );
     assert_eq!(outcome.unwrap().done, 1);
     assert_personalized(&stored(dir.path(), &order, 0));
 }
 
-struct WrongCard(VirtualStation, String);
+/// Presents the cards with these EIDs, the last first, as a reader would: not knowing which they are.
+struct AnyCards(VirtualStation, Vec<String>);
 
-impl Station for WrongCard {
-    fn next(&mut self, _: &[&OrderRow]) -> Result<Option<Presented>, PersonalizeError> {
+impl Station for AnyCards {
+    fn name(&self) -> String {
+        self.0.name()
+    }
+
+    fn next(&mut self, _: &mut Supply<'_>) -> Result<Option<Presented>, PersonalizeError> {
+        let Some(eid) = self.1.pop() else {
+            return Ok(None);
+        };
         Ok(Some(Presented {
-            link: Box::new(self.0.open(&self.1)?),
+            link: Box::new(self.0.open(&eid)?),
             expected: None,
         }))
     }
@@ -177,7 +185,11 @@ fn a_card_of_another_order_is_left_alone() {
         .unwrap();
     let other = two.rows[1].eid.to_string();
     let out = dir.path().join("other");
-    let (refused, _) = run_logged(&out, &order(1), &mut WrongCard(station(dir.path()), other));
+    let (refused, _) = run_logged(
+        &out,
+        &order(1),
+        &mut AnyCards(station(dir.path()), vec![other]),
+    );
     assert_eq!(refused.unwrap_err().exit(), exit::WRONG_CARD);
 }
 
@@ -190,9 +202,9 @@ fn a_second_process_is_told() {
         &order,
         &definition(),
         &applet(),
-        &mut station(dir.path()),
-        &mut options(dir.path()),
-        &mut |_| {
+        vec![&mut station(dir.path())],
+        &options(dir.path()),
+        &mut |_: &Notice| {
             if second.is_none() {
                 second = Some(
                     run_logged(dir.path(), &order, &mut station(dir.path()))

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 fn loads(events: &[Event]) -> usize {
     events
         .iter()
-        .filter(|e| matches!(e, Event::Loading(..)))
+        .filter(|e| matches!(e, Event::Loading { .. }))
         .count()
 }
 
@@ -36,7 +36,7 @@ fn stopped_at_every_event() {
     let blocks = loads(&whole);
     for stop in 0..whole.len() {
         // In the middle of LOAD all places are alike.
-        if matches!(whole[stop], Event::Loading(i, n) if i > 2 && i + 2 < n) {
+        if matches!(whole[stop], Event::Loading { block: i, of: n } if i > 2 && i + 2 < n) {
             continue;
         }
         let dir = tempfile::tempdir().unwrap();
@@ -45,9 +45,9 @@ fn stopped_at_every_event() {
             &order,
             &definition(),
             &applet(),
-            &mut station(dir.path()),
-            &mut options(dir.path()),
-            &mut |_| {
+            vec![&mut station(dir.path())],
+            &options(dir.path()),
+            &mut |_: &Notice| {
                 seen += 1;
                 if seen > stop {
                     ControlFlow::Break(())
@@ -63,7 +63,7 @@ fn stopped_at_every_event() {
         let rest = finish(dir.path(), &order);
         let loaded = whole[..stop]
             .iter()
-            .any(|e| matches!(e, Event::StepEnded(Step::Load, _)));
+            .any(|e| matches!(e, Event::StepEnded { step, .. } if step == "load"));
         assert_eq!(
             loads(&rest),
             if loaded { 0 } else { blocks }.min(loads(&rest)),
@@ -119,8 +119,12 @@ struct CrashStation {
 }
 
 impl Station for CrashStation {
-    fn next(&mut self, pending: &[&OrderRow]) -> Result<Option<Presented>, PersonalizeError> {
-        let presented = self.inner.next(pending)?;
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+
+    fn next(&mut self, supply: &mut Supply<'_>) -> Result<Option<Presented>, PersonalizeError> {
+        let presented = self.inner.next(supply)?;
         Ok(presented.map(|presented| Presented {
             link: Box::new(Crashing {
                 link: presented.link,
@@ -196,13 +200,17 @@ struct CutStation {
 }
 
 impl Station for CutStation {
-    fn next(&mut self, pending: &[&OrderRow]) -> Result<Option<Presented>, PersonalizeError> {
-        let Some(row) = pending.first() else {
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+
+    fn next(&mut self, supply: &mut Supply<'_>) -> Result<Option<Presented>, PersonalizeError> {
+        let Some(row) = supply.choose()? else {
             return Ok(None);
         };
         let eid = row.eid.to_string();
         if !self.inner.file(&eid).exists() {
-            self.inner.next(pending)?;
+            self.inner.next(supply)?;
         }
         let link = CutLink {
             link: self.inner.open(&eid)?,
@@ -252,9 +260,9 @@ fn child() {
         &order(4),
         &definition(),
         &applet,
-        &mut station(out),
-        &mut options(out),
-        &mut |_| ControlFlow::Continue(()),
+        vec![&mut station(out)],
+        &options(out),
+        &mut |_: &Notice| ControlFlow::Continue(()),
     )
     .unwrap();
 }
