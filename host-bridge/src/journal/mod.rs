@@ -218,6 +218,12 @@ pub trait Journal: Send + Sync {
     /// [`JournalError`], here and below: the journal can't be read or written.
     fn cards(&self) -> Result<Vec<CardRecord>, JournalError>;
 
+    /// Cards that are done.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    fn done(&self) -> Result<usize, JournalError>;
+
     /// A card's record.
     ///
     /// # Errors

@@ -297,6 +297,14 @@ impl Journal for SqliteJournal {
         })
     }
 
+    fn done(&self) -> Result<usize, JournalError> {
+        self.with_db(|db| {
+            db.prepare_cached("SELECT count(*) FROM cards WHERE state = 'done'")?
+                .query_row([], |row| row.get::<_, i64>(0))
+                .map(|n| usize::try_from(n).unwrap_or_default())
+        })
+    }
+
     fn card(&self, eid: &str) -> Result<Option<CardRecord>, JournalError> {
         self.with_db(|db| record(db, eid))
     }

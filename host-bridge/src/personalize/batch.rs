@@ -287,7 +287,8 @@ impl Shared<'_, '_> {
     }
 
     fn cards(&self, station: &mut dyn Station, reader: &str) -> Result<(), PersonalizeError> {
-        while !self.enough.load(Ordering::Relaxed) {
+        // A card in a reader isn't even reset when nothing is left to do.
+        while !self.enough.load(Ordering::Relaxed) && self.journal.done()? < self.batch.rows.len() {
             if self.stopped() {
                 return Err(PersonalizeError::Interrupted);
             }
