@@ -23,9 +23,8 @@ pub const TERMINATED_AFTER_FAILURE: bool = false;
 /// The `eimId` echoed in `euiccPackageErrorUnsigned` when the package is damaged so much that none can be read.
 pub const UNREADABLE_EIM_ID: &str = "";
 
-/// Status word for functions that this eUICC doesn't have, known by name or not: profile download
-/// (AuthenticateServer, PrepareDownload, LoadBoundProfilePackage, CancelSession), emergency profile and
-/// fallback execution. SGP.22 5.7.1 gives "referenced data not found" for a data object that isn't supported; a
+/// Status word for functions that this eUICC doesn't have, known by name or not: emergency profile and fallback
+/// execution. SGP.22 5.7.1 gives "referenced data not found" for a data object that isn't supported; a
 /// function's own `undefinedError` would say that it is there and failed.
 pub const NOT_SUPPORTED: applet_model::status::Sw =
     applet_model::status::Sw::REFERENCED_DATA_NOT_FOUND;
@@ -59,3 +58,15 @@ pub const GET_PROFILES_INFO_TAGS: &[u32] = &[
 /// profile is enabled". One vendor's card answers C0 with a profile enabled; what it answers without one isn't
 /// known (SGP.32 5.9.2). With false the bit is never set.
 pub const FCI_SHOWS_ENABLED_PROFILE: bool = true;
+
+/// Whether a server certificate without an object identifier in its subject alternative name is `invalidOid(5)` (true) or
+/// `invalidCertificate(1)` (false): SGP.22 5.7.13 lists the code and not its cause.
+pub const MISSING_OID_IS_INVALID_OID: bool = true;
+
+/// Whether `hashCc` is repeated in `euiccSigned2` only if the SM-DP+ asked for a confirmation code (SGP.22 5.7.5). If it is
+/// missing where it was asked for, the SM-DP+ refuses it (confirmationCodeMissing).
+pub const HASH_CC_ONLY_IF_ASKED: bool = true;
+
+/// Whether a profile with PPR1 is refused while another operational profile is installed (SGP.22 2.9.3.1 asks
+/// the LPA to; an IPA may be less careful).
+pub const PPR1_WANTS_NO_OTHER_PROFILE: bool = true;

@@ -72,6 +72,8 @@ pub struct Limits {
     pub package: usize,
     /// Largest list of results in one package, bytes; beyond it `resultSizeOverflow`.
     pub result: usize,
+    /// Memory for downloaded profiles, bytes.
+    pub profile_memory: usize,
     /// Largest eIM counter. At least 8388607 (SGP.32 2.11.1.1).
     pub counter: u64,
 }
@@ -85,6 +87,7 @@ impl Default for Limits {
             command: 16 * 1024,
             package: 8 * 1024,
             result: 4 * 1024,
+            profile_memory: 256 * 1024,
             counter: 0x7F_FFFF,
         }
     }

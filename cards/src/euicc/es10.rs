@@ -1,6 +1,7 @@
 //! Which ES10 command is executed by which function.
 
 use super::choices::NOT_SUPPORTED;
+use super::load::is_segment;
 use super::state::State;
 use super::{Es10Answer, Euicc, Outcome};
 use applet_model::status::Sw;
@@ -79,8 +80,14 @@ impl Euicc {
         if command.starts_with(&[0xBF, 0x51]) {
             return self.load_euicc_package(command);
         }
+        if command.starts_with(&[0xBF, 0x36]) || is_segment(command) {
+            return self.load_bound_profile_package(command);
+        }
         let request = tlv::read_one(command)?;
         match request.tag {
+            0xBF21 => self.prepare_download(&request),
+            0xBF38 => self.authenticate_server(&request),
+            0xBF41 => self.cancel_session(&request),
             0xBF20 => self.euicc_info1(),
             0xBF22 => self.euicc_info2(),
             0xBF28 => self.list_notification(&request),

@@ -55,6 +55,11 @@ impl Euicc {
 
     /// ES10b.GetEUICCInfo, EUICCInfo2 (SGP.22 5.7.8, with SGP.32's ipaMode and iotSpecificInfo).
     pub(super) fn euicc_info2(&self) -> Function {
+        Ok((self.info2(), None))
+    }
+
+    /// `EUICCInfo2` (BF22).
+    pub(super) fn info2(&self) -> Vec<u8> {
         let versions = &self.constants.versions;
         let mut info = Vec::new();
         let mut add = |tag, value: &[u8]| info.extend(tlv::write(tag, value));
@@ -63,7 +68,10 @@ impl Euicc {
         add(0x83, &versions.firmware);
         // extCardResource (ETSI TS 102 226 8.2.1.7.2): installed applications, free non-volatile and volatile memory.
         let mut resource = tlv::write(0x81, &[self.state.profiles.len() as u8]);
-        resource.extend(tlv::write(0x82, &integer(256 * 1024)));
+        resource.extend(tlv::write(
+            0x82,
+            &integer(self.free_profile_memory() as u64),
+        ));
         resource.extend(tlv::write(0x83, &integer(8 * 1024)));
         add(0x84, &resource);
         // uiccCapability: usimSupport(1), isimSupport(2), akaMilenage(4), javacard(14).
@@ -84,20 +92,19 @@ impl Euicc {
             .flat_map(|v| tlv::write(0x04, v))
             .collect();
         add(0xB4, &tlv::write(0xA0, &versions));
-        answer(0xBF22, &info)
+        tlv::write(0xBF22, &info)
     }
 
-    /// ES10b.GetEUICCChallenge (SGP.22 5.7.7): the next 16 bytes of the seed's sequence.
-    pub(super) fn get_euicc_challenge(&mut self) -> Function {
+    /// The next 16 bytes of the seed's sequence.
+    pub(super) fn random_16(&mut self, label: &[u8]) -> [u8; 16] {
         let hash = Sha256::new()
-            .chain_update(b"euiccChallenge")
+            .chain_update(label)
             .chain_update(self.eid.as_bytes())
             .chain_update(self.seed.to_be_bytes())
             .chain_update(self.drawn.to_be_bytes())
             .finalize();
         self.drawn += 1;
-        let challenge: Vec<u8> = hash.iter().take(16).copied().collect();
-        answer(0xBF2E, &tlv::write(0x80, &challenge))
+        hash.first_chunk().copied().unwrap_or_default()
     }
 
     /// ES10b.GetCerts (SGP.32 5.9.10).

@@ -155,12 +155,47 @@ impl Euicc {
         Ok((code(0xBF59, 0x80, result), state))
     }
 
-    /// ES10b.ImmediateEnable (SGP.32 5.9.15): immediateEnableNotAvailable(1) while the flag is off, else
-    /// noSessionContext(4): no profile is ever "just installed", as this eUICC doesn't take downloads.
-    pub(super) fn immediate_enable(&self, request: &Tlv<'_>) -> Function {
-        tlv::require(request.value, 0x80)?;
-        let result = if self.state.immediate.on { 4 } else { 1 };
-        Ok((code(0xBF5A, 0x80, result), None))
+    /// ES10b.ImmediateEnable (SGP.32 5.9.15): of the profile that the last session installed, from the SM-DP+ that is
+    /// configured, if one is. ok(0), immediateEnableNotAvailable(1), noSessionContext(4), catBusy(5).
+    pub(super) fn immediate_enable(&mut self, request: &Tlv<'_>) -> Function {
+        let refresh = tlv::require(request.value, 0x80)?.value != [0];
+        let refuse = |result| Ok((code(0xBF5A, 0x80, result), None));
+        let configured = &self.state.immediate;
+        if !configured.on {
+            return refuse(1);
+        }
+        let Some(installed) = &self.rsp.installed else {
+            return refuse(4);
+        };
+        let fits = (configured.smdp_oid.is_empty()
+            || configured.smdp_oid == installed.oid.as_bytes())
+            && configured
+                .smdp_address
+                .as_ref()
+                .is_none_or(|address| *address == installed.server_address);
+        let before = self.state.enabled().cloned();
+        let locked = before.as_ref().is_some_and(|p| p.policy.ppr1_no_disable);
+        let iccid = installed.iccid;
+        let Some(profile) = self.state.profile(&iccid).cloned() else {
+            return refuse(4);
+        };
+        if !fits || locked {
+            return refuse(1);
+        }
+        if self.cat_is_busy() {
+            return refuse(5);
+        }
+        self.rsp.installed = None;
+        let mut state = self.state.clone();
+        if refresh {
+            state.rollback = None;
+        }
+        state.switch_to(Some(iccid));
+        if let Some(before) = &before {
+            self.notify(&mut state, before, Event::Disable);
+        }
+        self.notify(&mut state, &profile, Event::Enable);
+        Ok((code(0xBF5A, 0x80, 0), Some(state)))
     }
 
     /// ES10b.eUICCMemoryReset (SGP.32 5.9.5). A result for the eIM data and for immediate enabling is there only

@@ -6,16 +6,21 @@
 //! [`Nvm::commit`](crate::power::Nvm::commit), so that a power cut leaves the old state or the new one. Signatures
 //! are really verified and really made. What the specification leaves open here stands in [`choices`].
 //!
-//! Profile download, the emergency profile and the execution of the fallback mechanism are not part of it
-//! yet: those functions answer [`choices::NOT_SUPPORTED`].
+//! The emergency profile and the execution of the fallback mechanism are not part of it yet: those functions answer
+//! [`choices::NOT_SUPPORTED`]. Revocation lists are neither loaded nor asked for.
 
+pub mod bpp;
+pub mod bsp;
 pub mod choices;
 pub mod config;
+mod download;
 mod eid;
 mod eim_config;
 mod es10;
 pub mod hexbytes;
 mod info;
+mod install;
+mod load;
 mod manage;
 mod notification;
 mod package;
@@ -84,6 +89,9 @@ pub struct Euicc {
     refusing: bool,
     ipae_activated: bool,
     ipae_in_charge: bool,
+    /// Remote provisioning: its session ends with the power, and is in no stored card.
+    #[serde(skip)]
+    rsp: download::Rsp,
     /// Misbehaviour for tests.
     pub faults: EuiccFaults,
 }
@@ -102,18 +110,11 @@ impl Euicc {
             setup,
         } = config;
         let mut profiles = setup.profiles;
-        let mut number = 0x10u16;
         for i in 0..profiles.len() {
             if profiles.get(i).is_none_or(|p| !p.isdp_aid.is_empty()) {
                 continue;
             }
-            let aid = loop {
-                let aid = isdp_aid(number);
-                number += 1;
-                if profiles.iter().all(|p| p.isdp_aid != aid) {
-                    break aid;
-                }
-            };
+            let aid = free_isdp_aid(&profiles);
             if let Some(profile) = profiles.get_mut(i) {
                 profile.isdp_aid = aid;
             }
@@ -129,6 +130,7 @@ impl Euicc {
             fallback_return: None,
             immediate: state::ImmediateEnable::default(),
             default_smdp: setup.default_smdp,
+            one_time: None,
         };
         let visible = state.enabled().map(|p| p.iccid);
         Ok(Euicc {
@@ -148,6 +150,7 @@ impl Euicc {
             refusing: false,
             ipae_activated: false,
             ipae_in_charge: false,
+            rsp: download::Rsp::default(),
             faults: EuiccFaults::default(),
         })
     }
@@ -157,10 +160,14 @@ impl Euicc {
     /// data object or lacks something, and 6A88 for a function that isn't supported.
     ///
     /// # Errors
-    /// [`PowerCut`] before the function's one commit: nothing was changed.
+    /// [`PowerCut`] before the function's one commit: nothing was changed. (Segments of a profile are each a write of their
+    /// own, into memory that counts for nothing until the last one's commit.)
     pub fn es10(&mut self, nvm: &mut Nvm, command: &[u8]) -> Result<Es10Answer, PowerCut> {
         let before = self.state.enabled().map(|p| p.iccid);
         let outcome = self.execute(command);
+        if std::mem::take(&mut self.rsp.written) {
+            nvm.commit()?;
+        }
         if let Some(state) = outcome.state
             && state != self.state
         {
@@ -205,6 +212,7 @@ impl Euicc {
         self.visible = self.state.enabled().map(|p| p.iccid);
         self.refusing = false;
         self.ipae_activated = false;
+        self.rsp = download::Rsp::default();
     }
 
     /// True if the enabled profile isn't the visible one: a REFRESH is due.
@@ -258,6 +266,15 @@ impl Euicc {
     pub fn check_invariants(&self) -> Result<(), String> {
         self.state.check_invariants(&self.constants.limits)
     }
+}
+
+/// The first AID of an ISD-P that no profile has.
+fn free_isdp_aid(profiles: &[Profile]) -> Vec<u8> {
+    let taken = |aid: &Vec<u8>| profiles.iter().any(|p| p.isdp_aid == *aid);
+    (0x10..=u16::MAX)
+        .map(isdp_aid)
+        .find(|aid| !taken(aid))
+        .unwrap_or_default()
 }
 
 /// AID of an ISD-P, by number (SGP.02 2.2.3: PIX ending with a number from 10 on, and 00).

@@ -38,9 +38,20 @@ impl Euicc {
                 seq,
                 event,
                 metadata,
+                result: Vec::new(),
                 signature: signature.to_vec(),
             });
         }
+        self.make_room(state);
+    }
+
+    /// Stores a notification; the oldest one makes room.
+    pub(super) fn store_notification(&self, state: &mut State, notification: StoredNotification) {
+        state.notifications.push(notification);
+        self.make_room(state);
+    }
+
+    fn make_room(&self, state: &mut State) {
         let over = state
             .notifications
             .len()
@@ -48,8 +59,14 @@ impl Euicc {
         state.notifications.drain(..over);
     }
 
-    /// `OtherSignedNotification` (30): metadata, signature, eUICC and EUM certificates.
-    fn signed_notification(&self, notification: &StoredNotification) -> Vec<u8> {
+    /// `PendingNotification`: a `ProfileInstallationResult` (BF37), or an `OtherSignedNotification` (30) of
+    /// metadata, signature, eUICC and EUM certificates.
+    pub(super) fn pending_notification(&self, notification: &StoredNotification) -> Vec<u8> {
+        if !notification.result.is_empty() {
+            let mut out = notification.result.clone();
+            out.extend(tlv::write(0x5F37, &notification.signature));
+            return tlv::write(0xBF37, &out);
+        }
         let mut out = notification.metadata.clone();
         out.extend(tlv::write(0x5F37, &notification.signature));
         if let Some(credential) = self.credentials.first() {
@@ -84,7 +101,7 @@ impl Euicc {
                 .notifications
                 .iter()
                 .filter(|n| wanted(n))
-                .flat_map(|n| self.signed_notification(n))
+                .flat_map(|n| self.pending_notification(n))
                 .collect();
             answer(0xBF2B, &tlv::write(0xA0, &list))
         };

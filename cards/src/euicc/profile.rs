@@ -215,6 +215,20 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// True if a rule for this operator is for a profile of that owner: `E` stands for any digit (SGP.22 2.9.2.1), and a group
+    /// identifier counts only where the rule has one.
+    pub(super) fn covers(&self, owner: &Owner) -> bool {
+        let digit = |ours: u8, theirs: u8| ours == 0xE || ours == theirs;
+        self.mcc_mnc.len() == owner.mcc_mnc.len()
+            && self
+                .mcc_mnc
+                .iter()
+                .zip(&owner.mcc_mnc)
+                .all(|(a, b)| digit(a >> 4, b >> 4) && digit(a & 15, b & 15))
+            && (self.gid1.is_empty() || self.gid1 == owner.gid1)
+            && (self.gid2.is_empty() || self.gid2 == owner.gid2)
+    }
+
     /// The inside of an `OperatorId`.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = tlv::write(0x80, &self.mcc_mnc);
@@ -242,6 +256,21 @@ impl PolicyRules {
     pub fn mask(self) -> u8 {
         u8::from(self.ppr1_no_disable) << 6 | u8::from(self.ppr2_no_delete) << 5
     }
+}
+
+/// A profile's icon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Icon {
+    /// `iconType` png(1), or jpg(0).
+    pub png: bool,
+    /// `icon`, up to 1024 bytes.
+    #[serde(with = "hexbytes")]
+    pub bytes: Vec<u8>,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 fn is_false(b: &bool) -> bool {
@@ -297,6 +326,15 @@ pub struct Profile {
     /// eUICCMemoryReset deletes it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub field_loaded: bool,
+    /// `iconType` and `icon`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon: Option<Icon>,
+    /// Content of `dpProprietaryData`; empty: none.
+    #[serde(with = "hexbytes", default, skip_serializing_if = "Vec::is_empty")]
+    pub dp_proprietary: Vec<u8>,
+    /// Bytes of the eUICC's memory for profiles that it takes; none if it came with the eUICC.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub size: usize,
 }
 
 impl Profile {
@@ -317,6 +355,10 @@ impl Profile {
         }
         add(0x91, self.service_provider.as_bytes());
         add(0x92, self.name.as_bytes());
+        if let Some(icon) = &self.icon {
+            add(0x93, &[u8::from(icon.png)]);
+            add(0x94, &icon.bytes);
+        }
         add(0x95, &[self.class.code()]);
         if !self.notifications.is_empty() {
             let list: Vec<u8> = self
@@ -333,6 +375,9 @@ impl Profile {
         }
         if let Some(owner) = &self.owner {
             add(0xB7, &owner.encode());
+        }
+        if !self.dp_proprietary.is_empty() {
+            add(0xB8, &self.dp_proprietary);
         }
         if self.policy.mask() != 0 {
             add(0x99, &named_bits(self.policy.mask()));

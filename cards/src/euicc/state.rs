@@ -45,7 +45,10 @@ pub struct StoredNotification {
     /// `NotificationMetadata` (BF2F…).
     #[serde(with = "hexbytes")]
     pub metadata: Vec<u8>,
-    /// The eUICC's signature over it, r‖s.
+    /// `ProfileInstallationResultData` (BF27…) if that is what is signed; else empty.
+    #[serde(with = "hexbytes", default, skip_serializing_if = "Vec::is_empty")]
+    pub result: Vec<u8>,
+    /// The eUICC's signature over the result data, or else the metadata, r‖s.
     #[serde(with = "hexbytes")]
     pub signature: Vec<u8>,
 }
@@ -86,6 +89,18 @@ pub struct ImmediateEnable {
     pub smdp_address: Option<String>,
 }
 
+/// A one-time key pair that a package may have been bound to. The secret key follows from the eUICC's own and the number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OneTimeKey {
+    /// What it is made from.
+    pub number: u64,
+    /// otPK.EUICC.ECKA, an uncompressed point.
+    #[serde(with = "hexbytes")]
+    pub point: Vec<u8>,
+    /// Object identifier of the SM-DP+ that it was given to.
+    pub oid: String,
+}
+
 /// Everything in non-volatile memory that ES10 functions change. A function builds the new state beside the
 /// old one, asks for the commit, and swaps: power is lost before the change or after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +125,9 @@ pub struct State {
     pub immediate: ImmediateEnable,
     /// `defaultDpAddress`; empty: none.
     pub default_smdp: String,
+    /// The one-time key of a download that did not come to its end (SGP.22 5.7.5).
+    #[serde(default)]
+    pub one_time: Option<OneTimeKey>,
 }
 
 /// What never changes after the eUICC was made.

@@ -1,8 +1,9 @@
 //! A certificate hierarchy: made from a seed, or loaded from a directory.
 
 use super::profile::{self, Kind, Request, attribute};
+use super::smdp;
 use super::verify::{attribute_text, permitted, verify_euicc_chain};
-use super::{Cert, PkiError, SecretKey};
+use super::{Cert, PkiError, SecretKey, SmdpCredential};
 use crate::euicc::Eid;
 use applet_model::sgp::PublicKeyDer;
 use applet_model::sgp::eim_config::{EimConfigurationData, EimIdType, PublicKeyData};
@@ -30,6 +31,8 @@ pub struct HierarchyOptions {
     pub eid_prefix: String,
     /// The eIM's identifier and fully qualified domain name.
     pub eim_fqdn: String,
+    /// The SM-DP+'s address: its fully qualified domain name.
+    pub smdp_fqdn: String,
 }
 
 impl Default for HierarchyOptions {
@@ -39,6 +42,7 @@ impl Default for HierarchyOptions {
             organization: "IPAe Lab EUM".into(),
             eid_prefix: "89049032".into(),
             eim_fqdn: "eim.lab.example".into(),
+            smdp_fqdn: "smdp.lab.example".into(),
         }
     }
 }
@@ -101,9 +105,12 @@ pub struct EuiccCredential {
     /// CERT.EUM.ECDSA, DER.
     #[serde(with = "crate::euicc::hexbytes")]
     pub eum_certificate: Vec<u8>,
+    /// CERT.CI.ECDSA, DER: PK.CI, which servers' certificates are verified with, and its issuer's name.
+    #[serde(with = "crate::euicc::hexbytes")]
+    pub ci_certificate: Vec<u8>,
 }
 
-/// CI, EUM and eIM, with their keys.
+/// CI, EUM, eIM and SM-DP+, with their keys.
 #[derive(Clone)]
 pub struct Hierarchy {
     /// The certificate issuer.
@@ -112,6 +119,8 @@ pub struct Hierarchy {
     pub eum: Authority,
     /// The eIM, if the directory holds one; more are made by [`Hierarchy::issue_eim`].
     pub eim: Option<EimCredential>,
+    /// The SM-DP+, if the directory holds one; more are made by [`Hierarchy::issue_smdp`].
+    pub smdp: Option<SmdpCredential>,
     /// True if the keys are marked as test keys. False only if a manifest says so.
     pub test_keys: bool,
 }
@@ -124,6 +133,8 @@ struct Manifest {
     note: String,
     eid_prefix: Option<String>,
     eim_fqdn: Option<String>,
+    #[serde(default)]
+    smdp_fqdn: Option<String>,
 }
 
 const CI_FILES: (&str, &str) = ("CERT_CI_ECDSA_NIST", "SK_CI_ECDSA_NIST");
@@ -190,9 +201,11 @@ impl Hierarchy {
                 key: Some(eum_key),
             },
             eim: None,
+            smdp: None,
             test_keys: true,
         };
         hierarchy.eim = Some(hierarchy.issue_eim(&options.eim_fqdn)?);
+        hierarchy.smdp = Some(hierarchy.issue_smdp(&options.smdp_fqdn)?);
         Ok(hierarchy)
     }
 
@@ -205,7 +218,7 @@ impl Hierarchy {
     }
 
     /// Makes a hierarchy from a seed and writes it to a directory, which must be empty or not exist:
-    /// for CI, EUM and eIM a certificate as `.der` and `.pem`, a key as `.pem`, and the manifest.
+    /// for CI, EUM, eIM and SM-DP+ (authentication, binding) a certificate as `.der` and `.pem`, a key as `.pem`, and the manifest.
     ///
     /// # Errors
     /// [`PkiError::File`] with the path; nothing that exists is overwritten.
@@ -229,12 +242,18 @@ impl Hierarchy {
         if let Some(eim) = &self.eim {
             write_pair(dir, EIM_FILES, &eim.certificate, Some(&eim.key))?;
         }
+        if let Some(smdp) = &self.smdp {
+            for (files, credential) in smdp::FILES.iter().zip([&smdp.auth, &smdp.pb]) {
+                write_pair(dir, *files, &credential.certificate, Some(&credential.key))?;
+            }
+        }
         let manifest = toml::to_string(&Manifest {
             format: 1,
             test_keys: self.test_keys,
             note: TEST_NOTE.into(),
             eid_prefix: Some(options.eid_prefix.clone()),
             eim_fqdn: self.eim.as_ref().map(|e| e.fqdn.clone()),
+            smdp_fqdn: self.smdp.as_ref().map(|s| s.address.clone()),
         })
         .map_err(|e| file_error(&dir.join(MANIFEST), e))?;
         write_new(&dir.join(MANIFEST), manifest.as_bytes(), false)
@@ -280,10 +299,12 @@ impl Hierarchy {
         } else {
             None
         };
+        let smdp = smdp::load(dir, manifest.as_ref().and_then(|m| m.smdp_fqdn.clone()))?;
         Ok(Hierarchy {
             ci,
             eum,
             eim,
+            smdp,
             // SGP.26's form holds published keys; a live authority's key is in no file.
             test_keys: manifest.is_none_or(|m| m.test_keys),
         })
@@ -349,6 +370,7 @@ impl Hierarchy {
             key,
             euicc_certificate: certificate.der().to_vec(),
             eum_certificate: self.eum.certificate.der().to_vec(),
+            ci_certificate: self.ci.certificate.der().to_vec(),
         })
     }
 
@@ -384,7 +406,7 @@ impl Hierarchy {
     }
 }
 
-fn serial(label: &str, data: &[u8]) -> [u8; 8] {
+pub(super) fn serial(label: &str, data: &[u8]) -> [u8; 8] {
     let hash = Sha256::new()
         .chain_update(label.as_bytes())
         .chain_update(data)
@@ -440,7 +462,7 @@ fn write_pair(
     Ok(())
 }
 
-fn read_authority(
+pub(super) fn read_authority(
     dir: &Path,
     (certificate_name, key_name): (&str, &str),
     what: &'static str,

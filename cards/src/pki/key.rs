@@ -116,6 +116,20 @@ impl SecretKey {
         Ok(PublicKey(*self.signing_key()?.verifying_key()))
     }
 
+    /// The secret shared with the owner of an uncompressed point: the x coordinate, 32 bytes (ECKA-DH, BSI TR-03111 4.3.1).
+    ///
+    /// # Errors
+    /// [`PkiError::Key`] if the bytes are no point of the curve.
+    pub fn agree(&self, point: &[u8]) -> Result<Zeroizing<[u8; 32]>, PkiError> {
+        let key = p256::SecretKey::from_slice(&self.0).map_err(|e| PkiError::Key(e.to_string()))?;
+        let point = p256::PublicKey::from_sec1_bytes(point)
+            .map_err(|_| PkiError::Key("not an uncompressed point of P-256".into()))?;
+        let secret = p256::ecdh::diffie_hellman(key.to_nonzero_scalar(), point.as_affine());
+        let mut out = Zeroizing::new([0; 32]);
+        out.copy_from_slice(secret.raw_secret_bytes());
+        Ok(out)
+    }
+
     /// Other secret material that only the holder of this key can make: SHA-256(label, key, data).
     pub(crate) fn child(&self, label: &str, data: &[u8]) -> Result<SecretKey, PkiError> {
         let mut seed = Zeroizing::new(self.0.to_vec());
@@ -186,6 +200,11 @@ impl PublicKey {
 
     pub(crate) fn to_spki_owned(self) -> Result<SubjectPublicKeyInfoOwned, PkiError> {
         SubjectPublicKeyInfoOwned::from_key(&self.0).map_err(|e| PkiError::Key(e.to_string()))
+    }
+
+    /// The uncompressed point: 04, x, y (65 bytes).
+    pub fn to_point(self) -> Vec<u8> {
+        self.0.to_sec1_point(false).as_bytes().to_vec()
     }
 
     /// True if `signature` (r‖s, 64 bytes) over SHA-256 of `message` was made by this key's owner.

@@ -1,5 +1,5 @@
 //! Keys and certificates of the GSMA hierarchy, as SGP.26 profiles them: CI → EUM → eUICC, and the
-//! eIM that signs eUICC packages.
+//! eIM that signs eUICC packages, and the SM-DP+ that binds profiles.
 //!
 //! [`Hierarchy`] is made from a seed or loaded from a directory, [`verify`] checks a chain, and
 //! [`package`] signs what an eIM sends and checks what an eUICC answers. Everything made here is for
@@ -10,12 +10,14 @@ pub mod hierarchy;
 mod key;
 pub mod package;
 mod profile;
+mod smdp;
 pub mod verify;
 
 pub use hierarchy::{EimCredential, EuiccCredential, Hierarchy, HierarchyOptions};
 pub use key::{PublicKey, SecretKey};
 pub use package::{sign_euicc_package, verify_euicc_result};
-pub use verify::{ChainError, verify_euicc_chain};
+pub use smdp::{ServerCredential, SmdpCredential};
+pub use verify::{ChainError, ServerRole, verify_euicc_chain, verify_server_certificate};
 
 use der::{Decode, Encode};
 use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectKeyIdentifier};

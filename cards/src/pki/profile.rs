@@ -31,6 +31,10 @@ pub(super) mod role {
     pub const EUICC: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.146.1.2.1.1");
     /// `id-rspRole-eum`.
     pub const EUM: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.146.1.2.1.2");
+    /// `id-rspRole-dp-auth`.
+    pub const DP_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.146.1.2.1.4");
+    /// `id-rspRole-dp-pb`.
+    pub const DP_PB: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.146.1.2.1.5");
 }
 
 /// X.520 attribute types.
@@ -94,6 +98,15 @@ pub(super) enum Kind {
         /// Its fully qualified domain name.
         fqdn: String,
     },
+    /// An SM-DP+'s certificate for authentication or for profile package binding.
+    Smdp {
+        /// Which of the two.
+        role: ObjectIdentifier,
+        /// The SM-DP+'s object identifier.
+        oid: ObjectIdentifier,
+        /// Where the CI's revocation list would be.
+        crl: String,
+    },
 }
 
 struct Profile<'a> {
@@ -139,13 +152,16 @@ impl BuilderProfile for Profile<'_> {
         let usage: FlagSet<KeyUsages> = match self.kind {
             Kind::Ci { .. } => KeyUsages::KeyCertSign | KeyUsages::CRLSign,
             Kind::Eum { .. } => KeyUsages::KeyCertSign.into(),
-            Kind::Euicc | Kind::Eim { .. } => KeyUsages::DigitalSignature.into(),
+            Kind::Euicc | Kind::Eim { .. } | Kind::Smdp { .. } => {
+                KeyUsages::DigitalSignature.into()
+            }
         };
         add!(&KeyUsage(usage));
         let policy = match self.kind {
             Kind::Ci { .. } => Some(role::CI),
             Kind::Eum { .. } => Some(role::EUM),
             Kind::Euicc => Some(role::EUICC),
+            Kind::Smdp { role, .. } => Some(*role),
             // Which policy, if any, SGP.14 gives to an eIM's signing certificate isn't known here;
             // an eUICC only takes the key out of it.
             Kind::Eim { .. } => None,
@@ -195,6 +211,10 @@ impl BuilderProfile for Profile<'_> {
                 add!(&SubjectAltName(vec![GeneralName::DnsName(Ia5String::new(
                     fqdn
                 )?)]));
+            }
+            Kind::Smdp { oid, crl, .. } => {
+                add!(&SubjectAltName(vec![GeneralName::RegisteredId(*oid)]));
+                add!(&crl_at(crl)?);
             }
             Kind::Euicc => {}
         }

@@ -4,9 +4,12 @@ use super::profile::{attribute, role};
 use super::{Cert, PublicKey};
 use crate::euicc::Eid;
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier};
+use der::oid::AssociatedOid;
 use der::{Decode, Encode, Sequence};
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{BasicConstraints, CertificatePolicies, KeyUsage, NameConstraints};
+use x509_cert::ext::pkix::{
+    BasicConstraints, CertificatePolicies, KeyUsage, NameConstraints, SubjectAltName,
+};
 use x509_cert::name::Name;
 
 /// What is wrong with a chain, and in which of its certificates.
@@ -58,6 +61,15 @@ pub enum ChainError {
         expected: String,
         found: String,
     },
+    /// A critical extension that isn't known: the certificate must not be used (RFC 5280 4.2).
+    #[error("{certificate} certificate: critical extension {oid} is not known")]
+    CriticalExtension {
+        certificate: &'static str,
+        oid: String,
+    },
+    /// No registeredID in the subject alternative name.
+    #[error("{certificate} certificate: no object identifier in the subject alternative name")]
+    NoObjectIdentifier { certificate: &'static str },
     /// A certificate that is, or isn't, a certification authority's.
     #[error("{certificate} certificate: basic constraints say CA = {found}")]
     BasicConstraints {
@@ -142,6 +154,94 @@ pub fn verify_euicc_chain(
         })
 }
 
+/// What a server's certificate is for (SGP.22 4.5.2.1.0.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerRole {
+    /// CERT.DPauth.ECDSA: an SM-DP+ in mutual authentication.
+    Authentication,
+    /// CERT.DPpb.ECDSA: an SM-DP+ that binds profile packages.
+    Binding,
+}
+
+impl ServerRole {
+    fn name(self) -> &'static str {
+        match self {
+            ServerRole::Authentication => "SM-DP+ authentication",
+            ServerRole::Binding => "SM-DP+ profile package binding",
+        }
+    }
+
+    pub(super) fn policy(self) -> ObjectIdentifier {
+        match self {
+            ServerRole::Authentication => role::DP_AUTH,
+            ServerRole::Binding => role::DP_PB,
+        }
+    }
+}
+
+/// Verifies an SM-DP+'s certificate for a role against its CI, whose certificate is trusted because the caller says so:
+/// issuer, signature, key usage, role, that it is no authority, and no critical extension that isn't known
+/// (SGP.22 4.5.2.2). `at` is the time in Unix seconds; `None` doesn't look at the period, as an eUICC, which
+/// has no clock. Revocation isn't looked at: there is no revocation list here.
+///
+/// Returns the SM-DP+'s object identifier.
+///
+/// # Errors
+/// The first thing that doesn't fit.
+pub fn verify_server_certificate(
+    ci: &Cert,
+    certificate: &Cert,
+    role: ServerRole,
+    at: Option<u64>,
+) -> Result<ObjectIdentifier, ChainError> {
+    let what = role.name();
+    check_link(certificate, what, ci, CI)?;
+    check_usage(
+        certificate,
+        what,
+        "digitalSignature",
+        KeyUsage::digital_signature,
+    )?;
+    check_ca(certificate, what, false)?;
+    check_policy(certificate, what, role.policy())?;
+    let known = [
+        KeyUsage::OID,
+        CertificatePolicies::OID,
+        SubjectAltName::OID,
+        BasicConstraints::OID,
+    ];
+    let extensions = certificate.parsed().tbs_certificate().extensions();
+    if let Some(unknown) = extensions
+        .into_iter()
+        .flatten()
+        .find(|e| e.critical && !known.contains(&e.extn_id))
+    {
+        return Err(ChainError::CriticalExtension {
+            certificate: what,
+            oid: unknown.extn_id.to_string(),
+        });
+    }
+    if let Some(at) = at {
+        check_time(certificate, what, at)?;
+    }
+    registered_id(certificate, what)
+}
+
+/// The object identifier in a certificate's subject alternative name.
+pub(super) fn registered_id(
+    certificate: &Cert,
+    what: &'static str,
+) -> Result<ObjectIdentifier, ChainError> {
+    extension::<SubjectAltName>(certificate, what, "subject alternative name")?
+        .and_then(|names| {
+            names.0.into_iter().find_map(|name| match name {
+                GeneralName::RegisteredId(oid) => Some(oid),
+                _ => None,
+            })
+        })
+        .ok_or(ChainError::NoObjectIdentifier { certificate: what })
+}
+
 fn check_ci(ci: &Cert) -> Result<(), ChainError> {
     check_usage(ci, CI, "keyCertSign", KeyUsage::key_cert_sign)?;
     check_ca(ci, CI, true)?;
@@ -207,7 +307,7 @@ fn extension<'a, T>(
     name: &str,
 ) -> Result<Option<T>, ChainError>
 where
-    T: Decode<'a, Error = der::Error> + der::oid::AssociatedOid,
+    T: Decode<'a, Error = der::Error> + AssociatedOid,
 {
     certificate
         .parsed()

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 #[derive(Subcommand)]
 pub enum Pki {
-    /// Make a test hierarchy: CI, EUM and eIM, each with certificate and key
+    /// Make a test hierarchy: CI, EUM, eIM and SM-DP+, with certificates and keys
     Init(Init),
     /// Show a hierarchy: this tool's own form, or that of GSMA SGP.26
     Show(Show),
@@ -31,6 +31,9 @@ pub struct Init {
     /// Domain name and identifier of the eIM
     #[arg(long, value_name = "FQDN", default_value = "eim.lab.example")]
     eim: String,
+    /// Domain name of the SM-DP+: the address that its certificates are made for
+    #[arg(long, value_name = "FQDN", default_value = "smdp.lab.example")]
+    smdp: String,
     /// First digits of every EID that the EUM may certify
     #[arg(long, value_name = "DIGITS", default_value = "89049032")]
     eid_prefix: String,
@@ -86,6 +89,7 @@ impl Pki {
                     organization: init.organization,
                     eid_prefix: init.eid_prefix,
                     eim_fqdn: init.eim,
+                    smdp_fqdn: init.smdp,
                 };
                 let made = Hierarchy::init(&init.dir, init.seed.as_bytes(), &options)
                     .or_exit(exit::OUTPUT)?;
@@ -122,9 +126,14 @@ fn print(hierarchy: &Hierarchy, dir: &std::path::Path, out: &Out) -> Result<(), 
     if let Some(eim) = &hierarchy.eim {
         rows.push(row("eIM", &eim.certificate, true));
     }
+    if let Some(smdp) = &hierarchy.smdp {
+        rows.push(row("DPauth", &smdp.auth.certificate, true));
+        rows.push(row("DPpb", &smdp.pb.certificate, true));
+    }
     let value = serde_json::json!({
         "directory": dir,
         "test_keys": hierarchy.test_keys,
+        "smdp_fqdn": hierarchy.smdp.as_ref().map(|smdp| &smdp.address),
         "eim_fqdn": hierarchy.eim.as_ref().map(|eim| &eim.fqdn),
         "certificates": rows,
     });
@@ -139,12 +148,17 @@ fn print(hierarchy: &Hierarchy, dir: &std::path::Path, out: &Out) -> Result<(), 
             };
             writeln!(
                 w,
-                "{head}{:<4}{head:#} {}{key}",
+                "{head}{:<6}{head:#} {}{key}",
                 text("role"),
                 text("subject")
             )?;
-            writeln!(w, "     {} to {}", text("valid_from"), text("valid_until"))?;
-            writeln!(w, "     key {}", text("key_id"))?;
+            writeln!(
+                w,
+                "       {} to {}",
+                text("valid_from"),
+                text("valid_until")
+            )?;
+            writeln!(w, "       key {}", text("key_id"))?;
         }
         if hierarchy.test_keys {
             writeln!(w, "{hint}TEST KEYS{hint:#}: for laboratories only.")?;

@@ -1,6 +1,7 @@
 //! The eUICC as an IPA and an eIM see it. Answers are read with the data objects of `applet_model::sgp`,
 //! which is another encoder than the eUICC's own.
 
+mod download;
 mod eims;
 mod functions;
 mod packages;
