@@ -47,6 +47,7 @@ exits! {
     TEST_KEYS = 14, "test-keys", "public test keys were refused on a production card";
     SCRIPT = 15, "script", "the load script is altered or of another version";
     BUILD = 16, "build", "the applet can't be built: javac is missing or refuses the sources";
+    HSM = 17, "hsm", "the HSM or its session failed or was lost; the card was left alone";
 
     NO_SERVICE = 20, "no-pcsc-service", "the PC/SC service is not running";
     NO_READER = 21, "no-reader", "no reader, or none with the name given";

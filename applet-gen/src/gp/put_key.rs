@@ -1,7 +1,7 @@
 //! PUT KEY (GPCS 11.8, Amendment D 7.2): AES keys alone and as sets, P-256 public keys.
 
 use super::command::INS_PUT_KEY;
-use super::scp03::{AesKey, StaticKeys};
+use super::scp03::{AesKey, CardKeys, CardKeysError, KeyRole};
 use applet_model::apdu::Command;
 
 /// Key type of an AES key (GPCS table 11-16).
@@ -62,27 +62,20 @@ pub enum PutKey {
 }
 
 impl PutKey {
-    fn field(&self, dek: &AesKey) -> Vec<u8> {
-        match self {
-            PutKey::Aes(key) => {
-                let cipher_text = dek.encrypt_key(key);
-                let mut data = vec![
-                    KEY_TYPE_AES,
-                    cipher_text.len() as u8 + 1,
-                    key.length() as u8,
-                ];
-                data.extend(cipher_text);
-                data.push(3);
-                data.extend(key.check_value());
-                data
-            }
+    fn field(&self, current: &dyn CardKeys) -> Result<Vec<u8>, CardKeysError> {
+        Ok(match self {
+            PutKey::Aes(key) => aes_field(
+                &current.encrypt_value(key)?,
+                key.length(),
+                key.check_value(),
+            ),
             PutKey::P256Public(point) => {
                 let mut data = vec![KEY_TYPE_ECC_PUBLIC, point.len() as u8];
                 data.extend(point);
                 data.extend([KEY_TYPE_PARAMETERS, 1, PARAMETERS_P256, 0]);
                 data
             }
-        }
+        })
     }
 
     /// Its check value; none for a public key.
@@ -94,33 +87,81 @@ impl PutKey {
     }
 }
 
-/// PUT KEY for keys with identifiers from `first_id` on, under the current Key-DEK. `old_kvn` 0 adds,
+/// The key data field of an AES key (GPCS table 11-68).
+fn aes_field(cipher_text: &[u8], length: usize, check_value: [u8; 3]) -> Vec<u8> {
+    let mut data = vec![KEY_TYPE_AES, cipher_text.len() as u8 + 1, length as u8];
+    data.extend(cipher_text);
+    data.push(3);
+    data.extend(check_value);
+    data
+}
+
+/// PUT KEY for keys with identifiers from `first_id` on, under the Key-DEK of the current set. `old_kvn` 0 adds,
 /// otherwise the keys of that version are replaced.
 ///
 /// The card's answer is the new version and the check values.
-pub fn put_keys(old_kvn: u8, new_kvn: u8, first_id: u8, keys: &[PutKey], dek: &AesKey) -> Command {
+///
+/// # Errors
+/// [`CardKeysError`] of the current set.
+pub fn put_keys(
+    old_kvn: u8,
+    new_kvn: u8,
+    first_id: u8,
+    keys: &[PutKey],
+    current: &dyn CardKeys,
+) -> Result<Command, CardKeysError> {
+    let fields = keys.iter().map(|key| key.field(current));
+    let fields = fields.collect::<Result<Vec<_>, _>>()?;
+    Ok(put_fields(old_kvn, new_kvn, first_id, &fields))
+}
+
+fn put_fields(old_kvn: u8, new_kvn: u8, first_id: u8, fields: &[Vec<u8>]) -> Command {
     let mut data = vec![new_kvn];
-    data.extend(keys.iter().flat_map(|key| key.field(dek)));
-    let several = if keys.len() > 1 { 0x80 } else { 0 };
+    data.extend(fields.iter().flatten());
+    let several = if fields.len() > 1 { 0x80 } else { 0 };
     Command::new(0x80, INS_PUT_KEY, old_kvn, first_id & 0x7F | several)
         .with_data(data)
         .with_le(256)
 }
 
-/// PUT KEY for a whole SCP03 key set: ENC, MAC, DEK as keys 1 to 3, each under the current Key-DEK
-/// with its check value. `old_kvn` 0 adds a key set, otherwise it is replaced.
+/// PUT KEY for a whole SCP03 key set: ENC, MAC, DEK as keys 1 to 3, each under the Key-DEK of the
+/// current set with its check value. `old_kvn` 0 adds a key set, otherwise it is replaced.
 ///
 /// The card's answer is the new key version and the three check values: see [`expected_answer`].
-pub fn put_key_set(old_kvn: u8, new_kvn: u8, new: &StaticKeys, dek: &AesKey) -> Command {
-    let keys = [&new.enc, &new.mac, &new.dek].map(|key| PutKey::Aes(key.clone()));
-    put_keys(old_kvn, new_kvn, 1, &keys, dek)
+///
+/// # Errors
+/// [`CardKeysError`]: a set that isn't the card's own yet, an HSM that keeps the new keys to itself.
+pub fn put_key_set(
+    old_kvn: u8,
+    new_kvn: u8,
+    new: &dyn CardKeys,
+    current: &dyn CardKeys,
+) -> Result<Command, CardKeysError> {
+    let mut fields = Vec::new();
+    for (role, check_value) in KeyRole::ALL.into_iter().zip(known_check_values(new)?) {
+        let cipher_text = current.encrypt_key(new, role)?;
+        fields.push(aes_field(&cipher_text, new.key_length(), check_value));
+    }
+    Ok(put_fields(old_kvn, new_kvn, 1, &fields))
 }
 
 /// What the card answers to [`put_key_set`]: version and check values.
-pub fn expected_answer(new_kvn: u8, new: &StaticKeys) -> Vec<u8> {
+///
+/// # Errors
+/// [`CardKeysError`], as there.
+pub fn expected_answer(new_kvn: u8, new: &dyn CardKeys) -> Result<Vec<u8>, CardKeysError> {
     let mut out = vec![new_kvn];
-    out.extend(new.check_values().concat());
-    out
+    out.extend(known_check_values(new)?.concat());
+    Ok(out)
+}
+
+fn known_check_values(keys: &dyn CardKeys) -> Result<[[u8; 3]; 3], CardKeysError> {
+    keys.check_values()?.ok_or_else(|| {
+        CardKeysError::Refused(
+            "the key set comes from a master key and the card's diversification data is not known"
+                .to_owned(),
+        )
+    })
 }
 
 /// What of a key can be read without Key-DEK.
@@ -232,6 +273,7 @@ pub fn parse_put_key(data: &[u8], dek: &AesKey) -> Result<(u8, Vec<PutKey>), Put
 
 #[cfg(test)]
 mod tests {
+    use super::super::scp03::StaticKeys;
     use super::*;
     use proptest::prelude::*;
 
@@ -241,12 +283,13 @@ mod tests {
 
     #[test]
     fn key_sets_arrive() {
-        let dek = AesKey::new(&[9; 16]).unwrap();
+        let current = StaticKeys::new(&[7; 16], &[8; 16], &[9; 16]).unwrap();
+        let dek = &current.dek;
         for length in [16, 24, 32] {
             let new = keys(length);
-            let command = put_key_set(0x30, 0x31, &new, &dek);
+            let command = put_key_set(0x30, 0x31, &new, &current).unwrap();
             assert_eq!(command.p2, 0x81);
-            let (kvn, read) = parse_put_key(&command.data, &dek).unwrap();
+            let (kvn, read) = parse_put_key(&command.data, dek).unwrap();
             assert_eq!((kvn, read.len()), (0x31, 3));
             assert_eq!(read[2].check_value(), new.dek.check_value());
             let wrong = AesKey::new(&[8; 16]).unwrap();
@@ -255,38 +298,46 @@ mod tests {
                 Some(PutKeyError::CheckValue(1))
             );
         }
-        assert_eq!(expected_answer(0x31, &keys(16)).len(), 10);
+        assert_eq!(expected_answer(0x31, &keys(16)).unwrap().len(), 10);
     }
 
     #[test]
     fn one_key_and_a_public_key_arrive() {
-        let dek = AesKey::new(&[9; 16]).unwrap();
+        let current = keys(16);
+        let dek = &current.dek;
         let receipt = PutKey::Aes(AesKey::new(&[7; 16]).unwrap());
-        let command = put_keys(0, KVN_RECEIPT, 1, &[receipt], &dek);
+        let command = put_keys(0, KVN_RECEIPT, 1, &[receipt], &current).unwrap();
         assert_eq!((command.p1, command.p2), (0, 1));
         // Without check value an AES key isn't taken; without length before it, it is.
         let mut bare = command.data.clone();
         bare.truncate(bare.len() - 4);
         bare.push(0);
         assert_eq!(
-            parse_put_key(&bare, &dek).err(),
+            parse_put_key(&bare, dek).err(),
             Some(PutKeyError::NoCheckValue(1))
         );
         let mut short = command.data.clone();
         short.remove(3);
         short[2] = 16;
-        assert!(parse_put_key(&short, &dek).is_ok());
+        assert!(parse_put_key(&short, dek).is_ok());
         // GPCS table 11-73: B0, then F0 with the reference.
         let point = [&[4][..], &[0x55; 64]].concat();
-        let command = put_keys(0, KVN_DAP, 1, &[PutKey::P256Public(point.clone())], &dek);
+        let command = put_keys(
+            0,
+            KVN_DAP,
+            1,
+            &[PutKey::P256Public(point.clone())],
+            &current,
+        )
+        .unwrap();
         assert_eq!(command.data[..3], [0x73, 0xB0, 65]);
         assert_eq!(command.data[68..], [0xF0, 1, 0, 0]);
-        let (_, read) = parse_put_key(&command.data, &dek).unwrap();
+        let (_, read) = parse_put_key(&command.data, dek).unwrap();
         assert!(matches!(&read[0], PutKey::P256Public(got) if *got == point));
         let mut other = command.data.clone();
         other[70] = 3;
         assert_eq!(
-            parse_put_key(&other, &dek).err(),
+            parse_put_key(&other, dek).err(),
             Some(PutKeyError::Curve(1))
         );
     }

@@ -13,8 +13,8 @@ pub use form::{FORMAT, FormError};
 use crate::gp::command::{Install, select};
 use crate::gp::load::{LoadError, load_commands};
 use crate::gp::scp03::{
-    InitializeUpdateResponse, KeyLengthError, Mode, Request, ScpError, SecurityLevel, SessionKeys,
-    SmError, StaticKeys, pseudo_random_challenge,
+    CardKeys, CardKeysError, InitializeUpdateResponse, Mode, Request, ScpError, SecurityLevel,
+    SessionKeys, SmError, pseudo_random_challenge,
 };
 use crate::gp::uicc_params::{InstallParameters, ParameterError};
 use crate::gp::{command, scp03};
@@ -45,7 +45,7 @@ pub struct Plan {
 /// The secure channel of a script made before the card is there.
 pub struct Channel<'a> {
     /// The card's keys.
-    pub keys: &'a StaticKeys,
+    pub keys: &'a dyn CardKeys,
     /// Their version.
     pub kvn: u8,
     /// The card's "i" parameter; it must have pseudo-random challenges (bit 5).
@@ -82,7 +82,7 @@ pub enum ScriptError {
     },
     /// A key.
     #[error(transparent)]
-    Key(#[from] KeyLengthError),
+    Key(#[from] CardKeysError),
     /// Random challenges can't be known before.
     #[error(
         "the card's parameter i={0:02X} has random challenges: commands under SCP03 can be made beforehand for pseudo-random ones only"
@@ -221,10 +221,11 @@ impl Plan {
         }
         let mode = Mode::of_i_parameter(channel.i);
         let request = Request::new(channel.kvn, mode, channel.host_challenge)?;
+        let diversified = channel.keys.of_card(&channel.diversification)?;
+        let own = diversified.as_deref().unwrap_or(channel.keys);
         let card_challenge =
-            pseudo_random_challenge(&channel.keys.enc, mode, channel.sequence_counter, &self.isd);
-        let keys =
-            SessionKeys::derive(channel.keys, mode, channel.host_challenge, &card_challenge)?;
+            pseudo_random_challenge(own, mode, channel.sequence_counter, &self.isd)?;
+        let keys = SessionKeys::derive(own, mode, channel.host_challenge, &card_challenge)?;
         let answer = InitializeUpdateResponse {
             diversification: channel.diversification,
             kvn: channel.kvn,
@@ -245,7 +246,7 @@ impl Plan {
                 )
             },
         ];
-        let pending = request.authenticate(channel.keys, &Response::ok(answer), channel.level)?;
+        let pending = request.authenticate(own, &Response::ok(answer), channel.level)?;
         steps.push(step(
             format!("EXTERNAL AUTHENTICATE, {}", channel.level),
             pending.command().clone(),

@@ -1,7 +1,7 @@
 //! Scripts against the card's side of SCP03, and their forms.
 
 use super::*;
-use crate::gp::scp03::{CardParameters, CardPending};
+use crate::gp::scp03::{CardParameters, CardPending, StaticKeys};
 use applet_model::tlv;
 use proptest::prelude::*;
 
@@ -47,12 +47,8 @@ fn a_card_with_that_counter_accepts_the_wrapped_script() {
         diversification: [1; 10],
         kvn: 0x30,
         i: 0x70,
-        card_challenge: pseudo_random_challenge(
-            &keys.enc,
-            Mode::S8,
-            [0, 0, 7],
-            applet_model::aid::ISD,
-        ),
+        card_challenge: pseudo_random_challenge(&keys, Mode::S8, [0, 0, 7], applet_model::aid::ISD)
+            .unwrap(),
         sequence_counter: Some([0, 0, 7]),
     };
     let (answer, card) =

@@ -94,7 +94,8 @@ impl Domain {
             set.counter = next;
             let [_, a, b, c] = next.to_be_bytes();
             (
-                pseudo_random_challenge(&keys.enc, mode, [a, b, c], aid),
+                pseudo_random_challenge(&keys, mode, [a, b, c], aid)
+                    .map_err(|_| Sw::REFERENCED_DATA_INVALIDATED)?,
                 Some([a, b, c]),
             )
         } else {

@@ -158,7 +158,7 @@ impl Build {
             }
         };
         let mut channel = Channel {
-            keys: &set.keys,
+            keys: &*set.keys,
             kvn: set.kvn,
             i,
             diversification: [0; 10],

@@ -6,7 +6,9 @@ use crate::order::KeySet;
 use crate::transport::{CardLink, exchange};
 use applet_gen::gp::command::{self, StatusKind};
 use applet_gen::gp::registry::{self, RegistryEntry};
-use applet_gen::gp::scp03::{Mode, Request, ScpError, SecureChannel, SecurityLevel};
+use applet_gen::gp::scp03::{
+    CardKeysError, InitializeUpdateResponse, Mode, Request, ScpError, SecureChannel, SecurityLevel,
+};
 use applet_model::apdu::{Command, Response};
 use applet_model::status::Sw;
 use cards::definition::Definition;
@@ -49,6 +51,7 @@ pub struct SecurityDomain<L> {
     i: u8,
     level: SecurityLevel,
     secure: Option<SecureChannel>,
+    keys: Option<KeySet>,
 }
 
 impl<L: CardLink> SecurityDomain<L> {
@@ -84,6 +87,7 @@ impl<L: CardLink> SecurityDomain<L> {
             // The definition's check "scp03-level" has been through this value.
             level: SecurityLevel::from_byte(scp03.level).unwrap_or(SecurityLevel::Full),
             secure: None,
+            keys: None,
         };
         let name = match aid == definition.isd.aid.bytes() {
             true => "SELECT of the issuer security domain".to_owned(),
@@ -159,26 +163,39 @@ impl<L: CardLink> SecurityDomain<L> {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(GpError::Interrupted),
         };
-        tell(Notice::KeySet {
-            name: set.name.clone(),
-            kvn: set.kvn,
-            check_values: set.keys.check_values().map(hex::encode_upper),
-        })?;
         let mode = Mode::of_i_parameter(self.i);
         let level = how.level.unwrap_or(self.level);
         let mut challenge = vec![0; mode.length()];
         (how.random)(&mut challenge).map_err(GpError::Random)?;
         // A channel that is open is over with INITIALIZE UPDATE (Amendment D 6.2.1).
         self.secure = None;
+        self.keys = None;
         let request = Request::new(set.kvn, mode, &challenge).map_err(scp)?;
         let answer = self.exchange(&request.command())?;
+        let of_keys = |source: CardKeysError| scp(source.into());
+        let own = match InitializeUpdateResponse::parse(&answer.data) {
+            Ok(card) => set.of_card(&card.diversification).map_err(of_keys)?,
+            // `Request::authenticate` says what is wrong with the answer.
+            Err(_) => set.clone(),
+        };
+        tell(Notice::KeySet {
+            name: own.name.clone(),
+            kvn: own.kvn,
+            check_values: own.check_values().map_err(of_keys)?,
+        })?;
         let pending = request
-            .authenticate(&set.keys, &answer, level)
+            .authenticate(&*own.keys, &answer, level)
             .map_err(scp)?;
         tell(Notice::KeysFit)?;
         let answer = self.exchange(pending.command())?;
         self.secure = Some(pending.complete(&answer).map_err(scp)?);
+        self.keys = Some(own);
         Ok(())
+    }
+
+    /// The key set of the open channel, with the card's own keys: PUT KEY encrypts under its Key-DEK.
+    pub fn key_set(&self) -> Option<&KeySet> {
+        self.keys.as_ref()
     }
 
     /// The most command data bytes of one command: the secure channel's limit and the definition's.

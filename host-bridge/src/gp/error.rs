@@ -3,7 +3,7 @@
 use crate::exit::{self, Exit, ExitCode};
 use crate::transport::LinkError;
 use applet_gen::gp::load::LoadError;
-use applet_gen::gp::scp03::ScpError;
+use applet_gen::gp::scp03::{CardKeysError, ScpError};
 use applet_model::status::Sw;
 use applet_model::tlv::TlvError;
 
@@ -79,6 +79,8 @@ impl ExitCode for GpError {
                 | ScpError::KeyVersion { .. }
                 | ScpError::Refused { .. } => exit::WRONG_KEYS,
                 ScpError::NotAuthenticated(_) => exit::NOT_AUTHENTICATED,
+                ScpError::Keys(CardKeysError::Device(_)) => exit::HSM,
+                ScpError::Keys(_) => exit::KEYS,
                 _ => exit::CARD_REFUSED,
             },
             GpError::Refused { sw, .. } if *sw == Sw::NOT_ENOUGH_MEMORY => exit::MEMORY,

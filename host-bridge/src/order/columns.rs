@@ -51,6 +51,17 @@ pub const COLUMNS: &[Column] = &[
     ),
     optional("key_mac", "Key-MAC in hex"),
     optional("key_dek", "Key-DEK in hex"),
+    optional(
+        "new_key_set",
+        "name of the key set that the card's is replaced by; empty: the card keeps its keys",
+    ),
+    optional(
+        "new_kvn",
+        "key version number of the new key set, two hexadecimal digits; empty: the key file's",
+    ),
+    optional("new_key_enc", "new Key-ENC in hex; only for tests"),
+    optional("new_key_mac", "new Key-MAC in hex"),
+    optional("new_key_dek", "new Key-DEK in hex"),
     required("eim_id", "identifier of the first eIM (eimId)"),
     optional("eim_id_type", "`fqdn`, `oid` or `proprietary`; empty: fqdn"),
     required(

@@ -4,11 +4,12 @@
 //! wiped when dropped, have no textual form, and no message shows more than a check value.
 
 use crate::exit::{self, Exit, ExitCode};
-use applet_gen::gp::scp03::{KeyLengthError, StaticKeys};
+use applet_gen::gp::scp03::{CardKeys, CardKeysError, KeyLengthError, StaticKeys};
 use cards::definition::{Definition, Use, is_public_test_key};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// A named SCP03 key set.
@@ -18,23 +19,52 @@ pub struct KeySet {
     pub name: String,
     /// Key version number on the card.
     pub kvn: u8,
-    /// The keys.
-    pub keys: StaticKeys,
+    /// The keys: a card's own, or what they come from.
+    pub keys: Arc<dyn CardKeys>,
 }
 
 impl KeySet {
     /// Refuses public test keys on cards of a production definition.
     ///
     /// # Errors
-    /// [`KeyError::Public`].
+    /// [`KeyError::Public`], [`KeyError::Use`].
     pub fn allowed_on(&self, definition: &Definition) -> Result<(), KeyError> {
-        let keys = [&self.keys.enc, &self.keys.mac, &self.keys.dek];
-        if definition.use_ != Use::Production || !keys.into_iter().any(is_public_test_key) {
+        if definition.use_ != Use::Production {
+            return Ok(());
+        }
+        let fingerprints = self.keys.fingerprints().map_err(|source| KeyError::Use {
+            set: self.name.clone(),
+            source,
+        })?;
+        if !fingerprints.iter().any(is_public_test_key) {
             return Ok(());
         }
         Err(KeyError::Public {
             set: self.name.clone(),
             card: format!("{} {}", definition.eum, definition.product),
+        })
+    }
+
+    /// The same set with the keys of the card that has this diversification data.
+    ///
+    /// # Errors
+    /// [`CardKeysError`].
+    pub fn of_card(&self, diversification: &[u8; 10]) -> Result<KeySet, CardKeysError> {
+        let own = self.keys.of_card(diversification)?;
+        Ok(KeySet {
+            keys: own.unwrap_or_else(|| Arc::clone(&self.keys)),
+            ..self.clone()
+        })
+    }
+
+    /// Key check values of ENC, MAC and DEK in hex; dashes while the card's own keys aren't known.
+    ///
+    /// # Errors
+    /// [`CardKeysError`].
+    pub fn check_values(&self) -> Result<[String; 3], CardKeysError> {
+        Ok(match self.keys.check_values()? {
+            Some(values) => values.map(hex::encode_upper),
+            None => [(); 3].map(|()| "-".to_owned()),
         })
     }
 }
@@ -87,6 +117,14 @@ pub enum KeyError {
         set: String,
         /// EUM and product of the definition.
         card: String,
+    },
+    /// The keys can't be used.
+    #[error("key set {set}: {source}")]
+    Use {
+        /// Name of the set.
+        set: String,
+        /// Why.
+        source: CardKeysError,
     },
     /// `test` was asked for, and the definition has none.
     #[error("key set \"test\": the card definition has no test keys")]
@@ -192,7 +230,7 @@ pub fn key_set(name: &str, kvn: u8, enc: &str, mac: &str, dek: &str) -> Result<K
     Ok(KeySet {
         name: name.to_owned(),
         kvn,
-        keys,
+        keys: Arc::new(keys),
     })
 }
 

@@ -25,6 +25,7 @@ pub use sample::{SampleOptions, sample};
 use cards::definition::Definition;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// An order without errors.
 pub struct Order {
@@ -132,16 +133,24 @@ fn duplicates(rows: &[OrderRow], faults: &mut Vec<OrderFault>) {
 
 /// Keys that everyone knows have no place on cards for customers (design decision 9).
 fn refuse_test_keys(rows: &[OrderRow], definition: &Definition, faults: &mut Vec<OrderFault>) {
+    // Rows that name the same set share its keys: they are looked at once.
     let mut known = std::collections::HashMap::new();
     for row in rows {
-        let verdict = known
-            .entry(row.keys.keys.check_values())
-            .or_insert_with(|| row.keys.allowed_on(definition));
-        if let Err(refused) = verdict {
-            faults.push(OrderFault {
-                test_keys: true,
-                ..OrderFault::at(row.line, row.keys_column, refused.to_string())
-            });
+        let sets = [
+            (Some(&row.keys), row.keys_column),
+            (row.new_keys.as_ref(), row.new_keys_column),
+        ];
+        for (set, column) in sets {
+            let Some(set) = set else { continue };
+            let verdict = known
+                .entry(Arc::as_ptr(&set.keys).cast::<()>())
+                .or_insert_with(|| set.allowed_on(definition));
+            if let Err(refused) = verdict {
+                faults.push(OrderFault {
+                    test_keys: matches!(refused, KeyError::Public { .. }),
+                    ..OrderFault::at(row.line, column, refused.to_string())
+                });
+            }
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct OrderRow {
     pub iccids: Vec<Iccid>,
     /// The card's SCP03 keys.
     pub keys: KeySet,
+    /// The keys that are to replace them.
+    pub new_keys: Option<KeySet>,
     /// Its first eIM.
     pub eim: Eim,
     /// The applet's configuration.
@@ -31,6 +33,7 @@ pub struct OrderRow {
     pub(super) eid_column: usize,
     pub(super) iccids_column: usize,
     pub(super) keys_column: usize,
+    pub(super) new_keys_column: usize,
 }
 
 /// The first eIM of a card.
@@ -149,7 +152,11 @@ impl OrderRow {
                 })
                 .collect::<Result<Vec<Iccid>, String>>()
         });
-        let keys = read_keys(&mut row, definition, store);
+        let keys = read_keys(&mut row, &CURRENT, definition, store);
+        let new_keys = match NEW.is_empty(&row) {
+            true => Some(None),
+            false => read_keys(&mut row, &NEW, definition, store).map(Some),
+        };
         let eim = read_eim(&mut row, directory);
         let config = read_config(&mut row);
         if faults.len() > before {
@@ -160,17 +167,53 @@ impl OrderRow {
             eid: eid?,
             iccids: iccids?,
             keys: keys?,
+            new_keys: new_keys?,
             eim: eim?,
             config,
             eid_column: cells.get("eid").0,
             iccids_column: cells.get("iccids").0,
-            keys_column: cells.place(&["key_set", "key_enc"]),
+            keys_column: cells.place(&[CURRENT.set, CURRENT.keys[0]]),
+            new_keys_column: cells.place(&[NEW.set, NEW.keys[0]]),
         })
     }
 }
 
-fn read_keys(row: &mut Row<'_>, definition: &Definition, store: &KeyStore) -> Option<KeySet> {
-    let kvn = row.value("kvn", |text| match text {
+/// The columns of one key set.
+struct KeyColumns {
+    set: &'static str,
+    kvn: &'static str,
+    keys: [&'static str; 3],
+}
+
+const CURRENT: KeyColumns = KeyColumns {
+    set: "key_set",
+    kvn: "kvn",
+    keys: ["key_enc", "key_mac", "key_dek"],
+};
+
+const NEW: KeyColumns = KeyColumns {
+    set: "new_key_set",
+    kvn: "new_kvn",
+    keys: ["new_key_enc", "new_key_mac", "new_key_dek"],
+};
+
+impl KeyColumns {
+    fn is_empty(&self, row: &Row<'_>) -> bool {
+        [self.set, self.kvn]
+            .iter()
+            .chain(&self.keys)
+            .all(|name| row.cells.get(name).1.is_empty())
+    }
+}
+
+fn read_keys(
+    row: &mut Row<'_>,
+    columns: &KeyColumns,
+    definition: &Definition,
+    store: &KeyStore,
+) -> Option<KeySet> {
+    let [enc_column, mac_column, dek_column] = columns.keys;
+    let kvn = row.value(columns.kvn, |text| match text {
         "" => Ok(None),
         text => match u8::from_str_radix(text, 16) {
             Ok(kvn @ 0x01..=0x7F) => Ok(Some(kvn)),
@@ -179,38 +222,38 @@ fn read_keys(row: &mut Row<'_>, definition: &Definition, store: &KeyStore) -> Op
             )),
         },
     })?;
-    let (_, name) = row.cells.get("key_set");
-    let clear = ["key_enc", "key_mac", "key_dek"].map(|name| row.cells.get(name).1);
+    let (_, name) = row.cells.get(columns.set);
+    let clear = columns.keys.map(|name| row.cells.get(name).1);
     let given = clear.iter().filter(|text| !text.is_empty()).count();
     let found = match (name, given) {
         ("", 0) => {
             row.fault(
-                "key_set",
+                columns.set,
                 "must not be empty, or the three keys must be given",
             );
             return None;
         }
         (name, 0) => store
             .find(name, kvn, definition)
-            .map_err(|e| ("key_set", e.to_string())),
+            .map_err(|e| (columns.set, e.to_string())),
         ("", 3) => {
             let [enc, mac, dek] = clear;
             let kvn = kvn.unwrap_or(definition.isd.scp03.kvn);
             keys::key_set("in the order", kvn, enc, mac, dek).map_err(|e| {
                 let column = match &e {
-                    keys::KeyError::Key { key: "mac", .. } => "key_mac",
-                    keys::KeyError::Key { key: "dek", .. } => "key_dek",
-                    _ => "key_enc",
+                    keys::KeyError::Key { key: "mac", .. } => mac_column,
+                    keys::KeyError::Key { key: "dek", .. } => dek_column,
+                    _ => enc_column,
                 };
                 (column, e.to_string())
             })
         }
         ("", _) => Err((
-            "key_enc",
-            "key_enc, key_mac and key_dek are all needed".to_owned(),
+            enc_column,
+            format!("{enc_column}, {mac_column} and {dek_column} are all needed"),
         )),
         _ => Err((
-            "key_set",
+            columns.set,
             "either a key set's name or the keys, not both".to_owned(),
         )),
     };
@@ -222,11 +265,11 @@ fn read_keys(row: &mut Row<'_>, definition: &Definition, store: &KeyStore) -> Op
         }
     };
     let (length, wanted) = (
-        set.keys.enc.length(),
+        set.keys.key_length(),
         usize::from(definition.isd.scp03.key_length),
     );
     if length != wanted {
-        let column = if given > 0 { "key_enc" } else { "key_set" };
+        let column = if given > 0 { enc_column } else { columns.set };
         row.fault(
             column,
             format!("the keys have {length} bytes, cards of this definition have keys of {wanted}"),

@@ -133,6 +133,41 @@ fn key_lengths_are_checked_and_keys_stay_out_of_messages() {
 }
 
 #[test]
+fn a_new_key_set_is_an_order_for_rotation() {
+    let new = ["12", "34", "56"].map(|byte| byte.repeat(16));
+    let text = sample(&options());
+    let order = |extra: &str| {
+        let mut lines = text.lines().map(str::to_owned).collect::<Vec<_>>();
+        lines[1] += ",new_key_set,new_kvn,new_key_enc,new_key_mac,new_key_dek";
+        lines[2] += extra;
+        lines[3] += ",,,,,";
+        lines[4] += ",,,,,";
+        parse(&(lines.join("\n") + "\n"), "virtual-lab")
+    };
+    let rows = order(&format!(",,31,{}", new.join(","))).unwrap().rows;
+    let rotation = rows[0].new_keys.as_ref().unwrap();
+    assert_eq!(
+        (rotation.kvn, rotation.keys.key_length(), rows[0].keys.kvn),
+        (0x31, 16, 0x30)
+    );
+    assert!(rows[1].new_keys.is_none());
+    for (extra, words) in [
+        (",,31,,,".to_owned(), "new_key_set: must not be empty"),
+        (
+            format!(",,80,{}", new.join(",")),
+            "new_kvn: \"80\" is no key version",
+        ),
+        (
+            format!(",,31,{},,", new[0]),
+            "new_key_enc, new_key_mac and new_key_dek are all needed",
+        ),
+    ] {
+        let error = order(&extra).err().unwrap().to_string();
+        assert!(error.contains(words) && !error.contains("1212"), "{error}");
+    }
+}
+
+#[test]
 fn test_keys_are_refused_on_production_cards() {
     let text = sample(&options()).replace(",test,", ",,");
     let header = text.replace("key_set,", "key_enc,key_mac,key_dek,");

@@ -121,10 +121,10 @@ pub(super) fn personalize(
         Ok(((), format!("EID {}", identity.eid)))
     })?;
     let mut isd = Domain::issuer(link, job.definition)?;
-    work.step("authenticate", |work| {
-        authenticate(&mut isd, work, options)?;
+    let check_values = work.step("authenticate", |work| {
+        let check_values = authenticate(&mut isd, work, options)?;
         Ok((
-            (),
+            check_values,
             format!("key set {}, version {:02X}", row.keys.name, row.keys.kvn),
         ))
     })?;
@@ -157,7 +157,7 @@ pub(super) fn personalize(
         key_set: KeySetReceipt {
             name: row.keys.name.clone(),
             kvn: format!("{:02X}", row.keys.kvn),
-            check_values: row.keys.keys.check_values().map(hex::encode_upper),
+            check_values,
         },
         applet: AppletReceipt {
             cap: job.applet.digest.clone(),
@@ -187,7 +187,8 @@ fn authenticate(
     isd: &mut Domain<'_>,
     work: &mut Work<'_, '_>,
     options: &Options,
-) -> Result<(), PersonalizeError> {
+) -> Result<[String; 3], PersonalizeError> {
+    let mut shown: [String; 3] = Default::default();
     let observer = &mut *work.observer;
     let mut how = Authentication {
         level: None,
@@ -198,16 +199,20 @@ fn authenticate(
                     name,
                     kvn,
                     check_values,
-                } => Event::KeySet {
-                    name,
-                    kvn,
-                    check_values,
-                },
+                } => {
+                    shown.clone_from(&check_values);
+                    Event::KeySet {
+                        name,
+                        kvn,
+                        check_values,
+                    }
+                }
                 Notice::KeysFit => Event::KeysFit,
             })
         },
     };
-    Ok(isd.authenticate(&work.job.row.keys, &mut how)?)
+    isd.authenticate(&work.job.row.keys, &mut how)?;
+    Ok(shown)
 }
 
 /// The package's entry in the registry.

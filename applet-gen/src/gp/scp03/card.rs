@@ -1,8 +1,9 @@
 //! The card's side of the handshake: answers INITIALIZE UPDATE, judges EXTERNAL AUTHENTICATE.
 
 use super::channel::InitializeUpdateResponse;
-use super::crypto::{KeyLengthError, StaticKeys};
+use super::crypto::StaticKeys;
 use super::derive::SessionKeys;
+use super::keys::CardKeysError;
 use super::session::{SecurityLevel, Session};
 use applet_model::apdu::Command;
 use applet_model::status::Sw;
@@ -34,12 +35,12 @@ impl CardPending {
     /// The response to INITIALIZE UPDATE and the state to keep for EXTERNAL AUTHENTICATE.
     ///
     /// # Errors
-    /// [`KeyLengthError`] as in [`SessionKeys::derive`].
+    /// [`CardKeysError`] as in [`SessionKeys::derive`].
     pub fn initialize_update(
         keys: &StaticKeys,
         card: CardParameters,
         host_challenge: &[u8],
-    ) -> Result<(InitializeUpdateResponse, Self), KeyLengthError> {
+    ) -> Result<(InitializeUpdateResponse, Self), CardKeysError> {
         let mode = super::Mode::of_i_parameter(card.i);
         let session_keys = SessionKeys::derive(keys, mode, host_challenge, &card.card_challenge)?;
         let response = InitializeUpdateResponse {

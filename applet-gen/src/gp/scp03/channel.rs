@@ -6,10 +6,10 @@
 //! AUTHENTICATE commands and blocks: with the wrong keys it never sees one, and nothing here
 //! tries again on its own.
 
-use super::crypto::StaticKeys;
+use super::Mode;
 use super::derive::SessionKeys;
+use super::keys::{CardKeys, CardKeysError};
 use super::session::{SecurityLevel, Session, SmError};
-use super::{KeyLengthError, Mode};
 use applet_model::apdu::{Command, Response};
 use applet_model::status::Sw;
 use subtle::ConstantTimeEq;
@@ -82,9 +82,9 @@ pub enum ScpError {
     /// Secure messaging failed.
     #[error(transparent)]
     Messaging(#[from] SmError),
-    /// A key has no AES length.
+    /// The keys can't be used.
     #[error(transparent)]
-    KeyLength(#[from] KeyLengthError),
+    Keys(#[from] CardKeysError),
 }
 
 /// The response to INITIALIZE UPDATE (Amendment D table 7-3).
@@ -185,13 +185,14 @@ impl Request {
             .with_le(256)
     }
 
-    /// Compares the card's cryptogram and prepares EXTERNAL AUTHENTICATE for this level.
+    /// Compares the card's cryptogram and prepares EXTERNAL AUTHENTICATE for this level. A set that comes
+    /// from a master key is made the card's own first, by the diversification data in the response.
     ///
     /// # Errors
     /// [`ScpError`]; in particular [`ScpError::WrongCryptogram`], after which nothing is sent.
     pub fn authenticate(
         self,
-        keys: &StaticKeys,
+        keys: &dyn CardKeys,
         response: &Response,
         level: SecurityLevel,
     ) -> Result<Pending, ScpError> {
@@ -214,8 +215,13 @@ impl Request {
         if level.r_mac() && card.i & 0x20 == 0 || level.r_enc() && card.i & 0x60 != 0x60 {
             return Err(ScpError::Level { i: card.i, level });
         }
-        let session_keys =
-            SessionKeys::derive(keys, self.mode, &self.host_challenge, &card.card_challenge)?;
+        let own = keys.of_card(&card.diversification)?;
+        let session_keys = SessionKeys::derive(
+            own.as_deref().unwrap_or(keys),
+            self.mode,
+            &self.host_challenge,
+            &card.card_challenge,
+        )?;
         if !bool::from(session_keys.card_cryptogram().ct_eq(&card.card_cryptogram)) {
             return Err(ScpError::WrongCryptogram { kvn: card.kvn });
         }

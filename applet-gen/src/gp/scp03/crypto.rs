@@ -8,6 +8,9 @@ use zeroize::{Zeroize, Zeroizing};
 /// Bytes of an AES block.
 pub const BLOCK: usize = 16;
 
+/// What [`AesKey::fingerprint`] is the AES-CMAC of.
+pub const FINGERPRINT_TEXT: &[u8] = b"fingerprint of an AES key";
+
 /// A key is not 16, 24 or 32 bytes long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an AES key has 16, 24 or 32 bytes, this one has {0}")]
@@ -69,16 +72,13 @@ impl AesKey {
         [block[0], block[1], block[2]]
     }
 
-    /// Encrypts another key for PUT KEY with this one as Key-DEK: AES-CBC, ICV zero, a 24-byte key
-    /// padded to 32 (Amendment D 6.2.8).
-    pub fn encrypt_key(&self, key: &AesKey) -> Vec<u8> {
-        let mut data = key.0.to_vec();
-        data.resize(data.len().next_multiple_of(BLOCK), 0);
-        self.cbc_encrypt(&[0; BLOCK], &mut data);
-        data
+    /// What recognizes a key without giving it away, where three bytes of check value are too few:
+    /// AES-CMAC over a text of our own.
+    pub fn fingerprint(&self) -> [u8; BLOCK] {
+        self.cmac(&[FINGERPRINT_TEXT])
     }
 
-    /// The card's side of [`AesKey::encrypt_key`]: `length` is the length of the key inside.
+    /// The card's side of [`CardKeys::encrypt_value`](super::CardKeys::encrypt_value): `length` is the length of the key inside.
     ///
     /// # Errors
     /// [`KeyLengthError`] if `length` is not an AES key's or the data is not as long as that key's blocks.
@@ -211,6 +211,7 @@ pub fn unpad(data: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{CardKeys, KeyRole};
     use super::*;
     use proptest::prelude::*;
 
@@ -300,10 +301,12 @@ mod tests {
 
         #[test]
         fn keys_travel_under_the_dek(inner in proptest::sample::select(vec![16usize, 24, 32]), fill: u8) {
-            let dek = AesKey::new(&[0x5A; 16]).unwrap();
-            let new = AesKey::new(&vec![fill; inner]).unwrap();
-            let back = dek.decrypt_key(&dek.encrypt_key(&new), inner).unwrap();
-            prop_assert_eq!(back.check_value(), new.check_value());
+            let current = StaticKeys::new(&[1; 16], &[2; 16], &[0x5A; 16]).unwrap();
+            let new = vec![fill; inner];
+            let new = StaticKeys::new(&new, &new, &new).unwrap();
+            let data = current.encrypt_key(&new, KeyRole::Dek).unwrap();
+            let back = current.dek.decrypt_key(&data, inner).unwrap();
+            prop_assert_eq!(back.check_value(), new.dek.check_value());
         }
     }
 }

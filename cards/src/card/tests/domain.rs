@@ -110,8 +110,8 @@ fn keys_are_replaced_and_the_old_ones_are_worth_nothing() {
     let mut session = Session::open(card(), SecurityLevel::Full);
     let key = |n: u8| [n; 32];
     let new = StaticKeys::new(&key(1), &key(2), &key(3)).unwrap();
-    let answer = session.ok(&put_key_set(0x30, 0x31, &new, &test_keys().dek));
-    assert_eq!(answer, expected_answer(0x31, &new));
+    let answer = session.ok(&put_key_set(0x30, 0x31, &new, &test_keys()).unwrap());
+    assert_eq!(answer, expected_answer(0x31, &new).unwrap());
     let information = parse_key_information(&session.ok(&command::get_data(0x00E0))).unwrap();
     assert_eq!(information.len(), 3);
     assert!(
@@ -127,7 +127,7 @@ fn keys_are_replaced_and_the_old_ones_are_worth_nothing() {
         channel: authenticate(&mut card, SecurityLevel::CMac, &new, 0).unwrap(),
         card,
     };
-    let mut broken = put_key_set(0x31, 0x32, &test_keys(), &new.dek);
+    let mut broken = put_key_set(0x31, 0x32, &test_keys(), &new).unwrap();
     *broken.data.last_mut().unwrap() ^= 1;
     assert_eq!(session.send(&broken).sw, Sw::INVALID_KEY_CHECK_VALUE);
     assert!(authenticate(&mut session.card, SecurityLevel::CMac, &new, 0x31).is_ok());
@@ -194,7 +194,7 @@ fn power_cuts_leave_the_old_key_set_or_the_new_one() {
         session.card.nvm_mut().cut_after(cut);
         let wrapped = session
             .channel
-            .wrap(&put_key_set(0x30, 0x30, &new, &test_keys().dek))
+            .wrap(&put_key_set(0x30, 0x30, &new, &test_keys()).unwrap())
             .unwrap();
         let done = session.card.transmit(&wrapped.to_bytes()).is_ok();
         assert_eq!(done, cut > 0);
