@@ -63,6 +63,7 @@ exits! {
     IMPORTS = 34, "imports", "the card lacks a package or version that the applet imports";
     CARD_REFUSED = 35, "card-refused", "the card answered a command with an error";
     VERIFY = 36, "verify", "what was read back is not what was written";
+    ATTEMPTS = 37, "attempts-spent", "a try of the card was spent before; one more takes the operator's word";
 
     JOURNAL = 40, "journal", "the journal belongs to another order or can't be used";
     LOCKED = 41, "locked", "another process is at work in the output directory";

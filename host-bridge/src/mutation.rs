@@ -330,6 +330,7 @@ impl Campaign {
         let mut domain = SecurityDomain::issuer(link, &self.definition)?;
         let mut how = Authentication {
             level: Some(SecurityLevel::CMac),
+            attempts: None,
             random: &mut |challenge| {
                 challenge.fill(7);
                 Ok(())

@@ -5,7 +5,7 @@
 //! is sent under a secure channel that is opened here, once.
 
 use crate::exit::{self, Exit, ExitCode};
-use crate::gp::{Authentication, Domain, GpError, Notice};
+use crate::gp::{Attempts, Authentication, Domain, GpError, Notice};
 use crate::order::KeySet;
 use crate::transport::{CardLink, LinkError, exchange};
 use applet_gen::gp::scp03::channel::INS_EXTERNAL_AUTHENTICATE;
@@ -21,6 +21,8 @@ pub struct Secure<'a> {
     pub set: &'a KeySet,
     /// Its secure channel's parameters.
     pub definition: &'a Definition,
+    /// The record of tries.
+    pub attempts: &'a Attempts,
     /// Randomness for the host challenge.
     pub random: &'a mut dyn FnMut(&mut [u8]) -> Result<(), String>,
 }
@@ -226,6 +228,7 @@ fn under_channel(
         Domain::issuer(link, secure.definition).map_err(|e| fail(0, &select.comment, e))?;
     let mut how = Authentication {
         level: None,
+        attempts: Some(secure.attempts),
         random: secure.random,
         observer: &mut |notice| observer(Progress::Channel(notice)),
     };

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::output::Out;
 use cards::definition::Definition;
 use clap::Args;
-use host_bridge::gp::Notice;
+use host_bridge::gp::{Attempts, Notice, Permission};
 use host_bridge::order::{KeySet, KeyStore};
 use std::path::PathBuf;
 
@@ -29,6 +29,32 @@ pub fn show(notice: &Notice, out: &Out) {
 /// Host challenges from the system's randomness.
 pub fn random(bytes: &mut [u8]) -> Result<(), String> {
     getrandom::fill(bytes).map_err(|e| e.to_string())
+}
+
+/// The record of authentication attempts.
+#[derive(Debug, Args)]
+pub struct AttemptArgs {
+    /// Record of authentication attempts; without it IPAE_ATTEMPTS, or ipae/attempts.sqlite in
+    /// $XDG_STATE_HOME or ~/.local/state
+    #[arg(long, value_name = "FILE")]
+    attempts: Option<PathBuf>,
+    /// Try once more although a try of this card was spent; a card blocks for ever after a few
+    #[arg(long)]
+    spend_attempt: bool,
+}
+
+impl AttemptArgs {
+    /// The record, with what the operator said.
+    pub fn open(&self) -> Result<Attempts, Failure> {
+        let mut attempts = match &self.attempts {
+            Some(path) => Attempts::at(path),
+            None => Attempts::of_user()?,
+        };
+        if self.spend_attempt {
+            attempts.permit(Permission::Spend);
+        }
+        Ok(attempts)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ use super::{build, card, interrupt, pki};
 use cards::euicc::EuiccSetup;
 use clap::Args;
 use host_bridge::exit;
+use host_bridge::gp::Attempts;
 use host_bridge::order::Order;
 use host_bridge::personalize::{
     Applet, Event, Notice, Options, Outcome, ReaderStation, Station, VirtualStation, run,
@@ -78,6 +79,10 @@ pub struct Personalize {
     /// Try cards again that refused EXTERNAL AUTHENTICATE; each try counts on the card
     #[arg(long)]
     retry_authentication: bool,
+    /// Record of authentication attempts; without it IPAE_ATTEMPTS, or ipae/attempts.sqlite in
+    /// $XDG_STATE_HOME or ~/.local/state; with --virtual in the output folder
+    #[arg(long, value_name = "FILE")]
+    attempts: Option<PathBuf>,
 }
 
 /// The CAP file given, or the applet built in a folder below `out` (once: a run that resumes takes
@@ -124,6 +129,12 @@ impl Personalize {
         options.replace_foreign = self.replace_foreign;
         options.retry_authentication = self.retry_authentication;
         options.station.clone_from(&self.station);
+        match &self.attempts {
+            Some(path) => options.attempts = Attempts::at(path),
+            // Virtual cards live and die with the output folder.
+            None if self.r#virtual => {}
+            None => options.attempts = Attempts::of_user()?,
+        }
         interrupt::flag();
         options.stop = Arc::new(interrupt::requested);
         let mut watch = Watch::new(out, !self.r#virtual);

@@ -3,7 +3,7 @@
 use super::card::{self, LinkArgs};
 use super::failure::{Failure, OrExit};
 use super::interrupt;
-use super::keys::{self, KeyArgs};
+use super::keys::{self, AttemptArgs, KeyArgs};
 use super::output::{Out, progress, read_file, style};
 use applet_gen::gp::explain::{Explained, explain};
 use applet_gen::script::{Script as LoadScript, Step};
@@ -84,6 +84,8 @@ pub struct Run {
     card: Option<String>,
     #[command(flatten)]
     keys: KeyArgs,
+    #[command(flatten)]
+    attempts: AttemptArgs,
     #[arg(long, value_name = "NAME", requires = "card", help = format!("Key set for a plain script: {}", keys::HELP))]
     key_set: Option<String>,
     /// Step to begin with, as `ipae script show` numbers them
@@ -227,10 +229,12 @@ impl Run {
             }
             _ => None,
         };
+        let attempts = self.attempts.open()?;
         let mut random = keys::random;
         let secure = chosen.as_ref().map(|(definition, set)| Secure {
             set,
             definition,
+            attempts: &attempts,
             random: &mut random,
         });
         let mut link = self.link.open()?;

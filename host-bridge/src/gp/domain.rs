@@ -1,6 +1,7 @@
 //! A security domain as the host sees it, on any logical channel: plain commands, then commands under
 //! SCP03.
 
+use super::attempts::{Attempts, Target, identity};
 use super::error::GpError;
 use crate::order::KeySet;
 use crate::transport::{CardLink, exchange};
@@ -34,6 +35,8 @@ pub enum Notice {
 pub struct Authentication<'a> {
     /// Security level; `None` for the definition's.
     pub level: Option<SecurityLevel>,
+    /// The record of tries; `None` only for a virtual card of this process that nobody misses.
+    pub attempts: Option<&'a Attempts>,
     /// Fills the host challenge.
     pub random: &'a mut dyn FnMut(&mut [u8]) -> Result<(), String>,
     /// Is told; `Break` stops before the next command.
@@ -146,10 +149,10 @@ impl<L: CardLink> SecurityDomain<L> {
     }
 
     /// Opens the secure channel with a named key set: one attempt. With keys that aren't the card's it
-    /// ends before EXTERNAL AUTHENTICATE.
+    /// ends before EXTERNAL AUTHENTICATE, as it does where a try was spent before.
     ///
     /// # Errors
-    /// [`GpError::Scp`], the link's errors.
+    /// [`GpError::Scp`], [`GpError::Attempts`], the link's errors.
     pub fn authenticate(
         &mut self,
         set: &KeySet,
@@ -167,6 +170,14 @@ impl<L: CardLink> SecurityDomain<L> {
         let level = how.level.unwrap_or(self.level);
         let mut challenge = vec![0; mode.length()];
         (how.random)(&mut challenge).map_err(GpError::Random)?;
+        let mut cplc = Vec::new();
+        if how.attempts.is_some() {
+            // Not every card has them, and not every domain tells them.
+            let answer = self.exchange(&command::get_data(command::TAG_CPLC))?;
+            if answer.sw.is_ok() {
+                cplc = answer.data;
+            }
+        }
         // A channel that is open is over with INITIALIZE UPDATE (Amendment D 6.2.1).
         self.secure = None;
         self.keys = None;
@@ -187,7 +198,18 @@ impl<L: CardLink> SecurityDomain<L> {
             .authenticate(&*own.keys, &answer, level)
             .map_err(scp)?;
         tell(Notice::KeysFit)?;
+        let target = Target {
+            card: identity(&pending.card().diversification, &cplc),
+            domain: hex::encode_upper(&self.aid),
+            kvn: pending.card().kvn,
+        };
+        let check_values = set.keys.check_values().map(hex::encode_upper).join(" ");
+        let begin = |attempts: &Attempts| attempts.begin(&target, &set.name, &check_values);
+        let begun = how.attempts.map(begin).transpose()?;
         let answer = self.exchange(pending.command())?;
+        if let (Some(attempts), Some(begun)) = (how.attempts, begun) {
+            attempts.end(&target, begun, answer.sw)?;
+        }
         self.secure = Some(pending.complete(&answer).map_err(scp)?);
         self.keys = Some(own);
         Ok(())

@@ -1,5 +1,6 @@
 //! Why a security domain did not do what it was asked to.
 
+use super::attempts::AttemptsError;
 use crate::exit::{self, Exit, ExitCode};
 use crate::transport::LinkError;
 use applet_gen::gp::load::LoadError;
@@ -48,6 +49,9 @@ pub enum GpError {
     /// The load file has too many blocks.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A try was spent before, or can't be recorded.
+    #[error(transparent)]
+    Attempts(#[from] AttemptsError),
     /// No random numbers.
     #[error("no random numbers: {0}")]
     Random(String),
@@ -88,6 +92,7 @@ impl ExitCode for GpError {
                 exit::CARD_REFUSED
             }
             GpError::Load(_) => exit::CAP,
+            GpError::Attempts(error) => error.exit(),
             GpError::Random(_) => exit::FAILED,
             GpError::Interrupted => exit::INTERRUPTED,
         }

@@ -3,11 +3,16 @@
 //! [`SecurityDomain`] is the one way to a secure channel: personalization, scripts, surveys and
 //! campaigns open theirs with it. Commands and their protection are `applet_gen::gp`'s business.
 
+pub mod attempts;
 mod domain;
 mod error;
 
+pub use attempts::{Attempts, AttemptsError, Permission};
 pub use domain::{Authentication, Notice, SecurityDomain};
 pub use error::GpError;
 
 /// A security domain over a borrowed link.
 pub type Domain<'a> = SecurityDomain<&'a mut dyn crate::transport::CardLink>;
+
+#[cfg(test)]
+mod tests;

@@ -231,6 +231,7 @@ impl Session {
         let mut isd = Domain::issuer(&mut self.link, &self.definition).map_err(managed)?;
         let mut how = Authentication {
             level: None,
+            attempts: None,
             // The card is of this process and for this run: its challenges need not be secret.
             random: &mut |bytes| {
                 bytes.fill(0x5A);

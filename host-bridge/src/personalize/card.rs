@@ -190,8 +190,10 @@ fn authenticate(
 ) -> Result<[String; 3], PersonalizeError> {
     let mut shown: [String; 3] = Default::default();
     let observer = &mut *work.observer;
+    let attempts = options.attempts();
     let mut how = Authentication {
         level: None,
+        attempts: Some(&attempts),
         random: &mut |bytes| (options.random)(bytes),
         observer: &mut |notice| {
             observer(&match notice.clone() {

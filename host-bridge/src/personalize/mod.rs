@@ -32,6 +32,7 @@ pub use station::{Presented, ReaderStation, Station};
 pub use virtual_station::VirtualStation;
 
 use crate::exit;
+use crate::gp::{Attempts, Permission};
 use crate::journal::Journal;
 use crate::order::{Order, OrderRow};
 use crate::transport::Traffic;
@@ -53,6 +54,8 @@ pub struct Options {
     pub replace_foreign: bool,
     /// Try cards again that refused EXTERNAL AUTHENTICATE in an earlier run. Each try counts on the card.
     pub retry_authentication: bool,
+    /// The record of authentication attempts. What it permits follows from `retry_authentication`.
+    pub attempts: Attempts,
     /// Random bytes for host challenges.
     pub random: RandomSource,
     /// The time, as text for receipts (RFC 3339).
@@ -64,18 +67,30 @@ pub struct Options {
 }
 
 impl Options {
-    /// Options with the system's randomness and clock.
+    /// Options with the system's randomness and clock; authentication attempts are recorded in `out`.
     pub fn new(out: &Path) -> Self {
         Options {
             out: out.to_owned(),
             stop_on_error: false,
             replace_foreign: false,
             retry_authentication: false,
+            attempts: Attempts::at(out.join("attempts.sqlite")),
             random: Arc::new(|bytes| getrandom::fill(bytes).map_err(|e| e.to_string())),
             clock: Arc::new(|| jiff::Timestamp::now().to_string()),
             stop: Arc::new(|| false),
             station: "station".to_owned(),
         }
+    }
+
+    /// The record of authentication attempts, with what this run may do although a try was spent.
+    fn attempts(&self) -> Attempts {
+        let mut attempts = self.attempts.clone();
+        attempts.permit(match self.retry_authentication {
+            true => Permission::Spend,
+            // A run that was killed between EXTERNAL AUTHENTICATE and its answer goes on by itself.
+            false => Permission::Resume,
+        });
+        attempts
     }
 
     /// Exit codes of errors after which a card isn't tried again.

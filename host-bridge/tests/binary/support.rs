@@ -11,6 +11,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+/// This process's record of authentication attempts: never the user's own.
+fn attempts() -> PathBuf {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    FOLDER
+        .get_or_init(|| tempfile::tempdir().expect("a folder"))
+        .path()
+        .join("attempts.sqlite")
+}
+
 /// The binary, with an environment that says nothing about keys, colours or PC/SC.
 pub fn ipae() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipae"));
@@ -20,6 +29,7 @@ pub fn ipae() -> Command {
         }
     }
     command
+        .env("IPAE_ATTEMPTS", attempts())
         .env_remove("PCSCLITE_CSOCK_NAME")
         .stdin(Stdio::null());
     command

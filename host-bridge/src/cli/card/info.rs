@@ -1,7 +1,7 @@
 //! `ipae card info`: a GlobalPlatform card, looked into.
 
 use super::super::failure::Failure;
-use super::super::keys::{self, KeyArgs};
+use super::super::keys::{self, AttemptArgs, KeyArgs};
 use super::super::output::{Out, style};
 use super::{LinkArgs, find};
 use clap::Args;
@@ -32,6 +32,8 @@ pub struct Info {
     card: Option<String>,
     #[command(flatten)]
     keys: KeyArgs,
+    #[command(flatten)]
+    attempts: AttemptArgs,
     #[arg(long, value_name = "NAME", requires = "card", help = format!("List the registry, too, with this key set: {}", keys::HELP))]
     key_set: Option<String>,
 }
@@ -59,8 +61,10 @@ impl Info {
                 let definition = find(card)?;
                 let set = self.keys.find(name, &definition)?;
                 let mut isd = Domain::issuer(link.as_mut(), &definition)?;
+                let attempts = self.attempts.open()?;
                 let mut how = Authentication {
                     level: None,
+                    attempts: Some(&attempts),
                     random: &mut keys::random,
                     observer: &mut |notice| {
                         keys::show(notice, out);
