@@ -48,12 +48,18 @@ enum Way {
 struct Link {
     link: VirtualLink,
     way: Way,
+    /// The last instruction but GET RESPONSE.
+    asked: u8,
 }
 
 impl Link {
     fn new(way: Way) -> Self {
         let link = VirtualLink::new("card", card(1));
-        Link { link, way }
+        Link {
+            link,
+            way,
+            asked: 0,
+        }
     }
 
     fn tries(&self) -> u8 {
@@ -80,8 +86,14 @@ impl CardLink for Link {
             _ => {}
         }
         let mut answer = self.link.transmit(&command)?;
-        if self.way == Way::Scp02 && command.ins == INS_INITIALIZE_UPDATE {
-            answer.data[11] = 2;
+        if command.ins != 0xC0 {
+            self.asked = command.ins;
+        }
+        if self.way == Way::Scp02
+            && self.asked == INS_INITIALIZE_UPDATE
+            && let Some(protocol) = answer.data.get_mut(11)
+        {
+            *protocol = 2;
         }
         Ok(answer)
     }

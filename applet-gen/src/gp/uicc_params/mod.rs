@@ -6,10 +6,14 @@
 //! directions are typed here and every error names the field.
 
 mod access;
+mod form;
+mod lint;
 mod reader;
 mod toolkit;
 
 pub use access::{AccessDomain, AccessParameters, AdfAccess};
+pub use form::{FormError, from_toml, to_toml};
+pub use lint::{Finding, Severity, Target, lint};
 pub use toolkit::{MenuEntry, ToolkitParameters};
 
 use applet_model::tlv;
@@ -60,6 +64,9 @@ pub enum Problem {
     /// Not a data object.
     #[error("{0}")]
     Tlv(tlv::TlvError),
+    /// A data object that belongs somewhere else.
+    #[error("{0:02X} belongs into {1}")]
+    Misplaced(u32, &'static str),
     /// It stands twice.
     #[error("the field stands twice")]
     Twice,
@@ -82,6 +89,8 @@ pub struct InstallParameters {
     pub system: Option<SystemParameters>,
     /// EA: UICC system specific parameters.
     pub uicc: Option<UiccParameters>,
+    /// C9 stands behind EF and EA, not before them.
+    pub application_last: bool,
 }
 
 /// EF: system specific parameters (GPCS table 11-49).
@@ -97,6 +106,9 @@ pub struct SystemParameters {
     pub non_volatile_reserved: Option<u32>,
     /// CA: SIM file access domain and toolkit parameters (ETSI TS 102 226 8.2.1.3.2.1).
     pub sim_toolkit: Option<SimToolkit>,
+    /// Objects that have no field here (CB global services, CF implicit selection, …): tag and value, as
+    /// they are.
+    pub other: Vec<(u32, Vec<u8>)>,
 }
 
 /// CA inside EF: access domain and toolkit parameters in one field.
@@ -144,7 +156,7 @@ fn quota(tag: u32, bytes: Option<u32>) -> Vec<u8> {
 }
 
 impl InstallParameters {
-    /// The bytes of the install parameters field: C9, EF, EA in this order. C9 is always there.
+    /// The bytes of the install parameters field: C9, EF, EA in this order, or C9 last. C9 is always there.
     ///
     /// # Errors
     /// [`ParameterError`] if a field is out of range or too long.
@@ -159,12 +171,19 @@ impl InstallParameters {
                 },
             });
         }
-        let mut out = tlv::write(0xC9, &self.application);
+        let application = tlv::write(0xC9, &self.application);
+        let mut out = match self.application_last {
+            true => Vec::new(),
+            false => application.clone(),
+        };
         if let Some(system) = &self.system {
             out.extend(tlv::write(0xEF, &system.encode()?));
         }
         if let Some(uicc) = &self.uicc {
             out.extend(tlv::write(0xEA, &uicc.encode()?));
+        }
+        if self.application_last {
+            out.extend(application);
         }
         if out.len() > 255 {
             return Err(ParameterError {
@@ -179,7 +198,8 @@ impl InstallParameters {
         Ok(out)
     }
 
-    /// Reads the install parameters field. Data objects other than C9, EF and EA are skipped.
+    /// Reads the install parameters field. Data objects other than C9, EF and EA are skipped, but for
+    /// those that belong into EF or EA.
     ///
     /// # Errors
     /// [`ParameterError`] that names the field.
@@ -192,9 +212,16 @@ impl InstallParameters {
             }
             seen.push(tag);
             match tag {
-                0xC9 => out.application = value.rest().to_vec(),
+                0xC9 => {
+                    out.application = value.rest().to_vec();
+                    out.application_last = out.system.is_some() || out.uicc.is_some();
+                }
                 0xEF => out.system = Some(SystemParameters::decode(value)?),
                 0xEA => out.uicc = Some(UiccParameters::decode(value)?),
+                0xC7 | 0xC8 | 0xCA | 0xD7 | 0xD8 => {
+                    return Err(value.error(Problem::Misplaced(tag, "EF")));
+                }
+                0x80..=0x82 => return Err(value.error(Problem::Misplaced(tag, "EA"))),
                 _ => {}
             }
         }
@@ -262,6 +289,9 @@ impl SystemParameters {
             sim.toolkit.encode_into(&mut value)?;
             out.extend(tlv::write(0xCA, &value));
         }
+        for (tag, value) in &self.other {
+            out.extend(tlv::write(*tag, value));
+        }
         Ok(out)
     }
 
@@ -288,7 +318,7 @@ impl SystemParameters {
                         toolkit,
                     });
                 }
-                _ => {}
+                tag => out.other.push((tag, value.rest().to_vec())),
             }
         }
         Ok(out)

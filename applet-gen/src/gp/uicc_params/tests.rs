@@ -144,7 +144,11 @@ fn toolkit() -> impl Strategy<Value = ToolkitParameters> {
                         })
                         .collect(),
                     max_channels,
-                    minimum_security_level: msl,
+                    // Parameter 01 has exactly one byte behind it.
+                    minimum_security_level: match msl.first() {
+                        Some(0x01) => vec![0x01, 0x16],
+                        _ => msl,
+                    },
                     tars,
                     max_services: Some(services),
                 }
@@ -155,10 +159,11 @@ fn toolkit() -> impl Strategy<Value = ToolkitParameters> {
 proptest! {
     #[test]
     fn what_is_written_is_read(toolkit in toolkit(), application in proptest::collection::vec(any::<u8>(), 0..60),
-                               quota in proptest::option::of(any::<u32>())) {
+                               quota in proptest::option::of(any::<u32>()), last: bool) {
         let p = InstallParameters {
             application,
-            system: Some(SystemParameters { non_volatile_quota: quota, ..SystemParameters::default() }),
+            system: Some(SystemParameters { non_volatile_quota: quota, other: vec![(0xCF, vec![0x80])], ..SystemParameters::default() }),
+            application_last: last,
             uicc: Some(UiccParameters {
                 toolkit: Some(toolkit),
                 access: Some(AccessParameters { uicc: Some(AccessDomain::none()), adfs: Vec::new() }),
@@ -174,5 +179,176 @@ proptest! {
         let mut ea = vec![0xC9, 0x00, 0xEA, bytes.len() as u8 + 2, 0x80, bytes.len() as u8];
         ea.extend(&bytes);
         let _ = InstallParameters::decode(&ea);
+    }
+}
+
+#[test]
+fn a_description_is_written_and_read() {
+    let text = r#"
+        application = "0102"
+        application_last = true
+        [memory]
+        non_volatile_quota = 1024
+        other = [{ tag = "CF", value = "80" }]
+        [toolkit]
+        timers = 1
+        channels = 2
+        text_length = 16
+        minimum_security_level = "0116"
+        tars = ["494241"]
+        menu = [{ position = 1, identifier = 2 }]
+        [access]
+        shared = "none"
+        adfs = [{ aid = "A0000000871002", access = "02010000" }]
+        [administration]
+        shared = "full"
+    "#;
+    let read = from_toml(text).unwrap();
+    assert_eq!(
+        hex::encode_upper(read.encode().unwrap()),
+        "EF07C8020400CF0180EA2B800FFF011001010202020116034942410081120001FF0007A0000000871002040201000000820400010000C9020102"
+    );
+    assert_eq!(from_toml(&to_toml(&read)).unwrap(), read);
+    let ca = from_toml("[toolkit]\nform = \"ca\"\nfile_access = \"full\"\n").unwrap();
+    assert_eq!(
+        hex::encode_upper(ca.encode().unwrap()),
+        "C900EF0BCA090100FF000000000000"
+    );
+    assert_eq!(from_toml(&to_toml(&ca)).unwrap(), ca);
+    for (text, words) in [
+        ("[toolkit]\nprority = 1\n", "unknown field `prority`"),
+        ("[toolkit]\ntars = [\"4942\"]\n", "three bytes"),
+        ("[toolkit]\nfile_access = \"full\"\n", "of the CA form"),
+        (
+            "[toolkit]\nform = \"ca\"\nservices = 1\n",
+            "no number of services",
+        ),
+    ] {
+        let error = from_toml(text).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn the_linter_names_field_and_clause() {
+    let target = Target {
+        limits: Some(CardLimits {
+            channels: 1,
+            timers: 2,
+            non_volatile: 1000,
+            volatile: 100,
+        }),
+        instance: Some(b"\xF0IPAe\x01\x01\0\0\0\0\0IPA\x01".to_vec()),
+        taken_tars: vec![*b"BBB"],
+        takes_ea: Some(true),
+    };
+    // EA: 80 with a toolkit field; the menu, channels, MSL and TARs vary.
+    let ea = |tail: &str| {
+        let toolkit = tlv::write(0x80, &hex::decode(tail.replace(' ', "")).unwrap());
+        let ea = tlv::write(0xEA, &toolkit);
+        lint(&[ea, vec![0xC9, 0]].concat(), &target)
+    };
+    let cases = [
+        ("FF 03 00 00 00 00 00", Some("6A80"), "timers: 3 asked for"),
+        (
+            "FF 00 00 00 02 00 00",
+            Some("6A80"),
+            "channels: 2 asked for",
+        ),
+        (
+            "FF 00 05 02 0101 0201 00 00 00",
+            Some("6A80"),
+            "identifier 1 stands twice",
+        ),
+        (
+            "FF 00 00 00 00 00 03 424242",
+            Some("6A80"),
+            "424242 is taken",
+        ),
+        ("00 00 00 00 00 00 00", Some("6A80"), "priority level"),
+        (
+            "FF 00 00 00 00 01 01 00",
+            Some("6A80"),
+            "parameter 01 and one byte",
+        ),
+        (
+            "FF 00 00 00 00 00 03 B00010",
+            None,
+            "remote file management",
+        ),
+        (
+            "FF 00 00 00 00 00 03 000000",
+            None,
+            "the issuer security domain",
+        ),
+        ("FF 00 00 00 00 00 03 414141", None, "bytes 13 to 15"),
+        (
+            "FF 00 00 00 00 02 0216 00",
+            None,
+            "parameter 02 is reserved",
+        ),
+        ("FF 00 00 01 0101 00 00 00", None, "initMenuEntry"),
+    ];
+    for (tail, answer, words) in cases {
+        let found = ea(tail);
+        let hit = found
+            .iter()
+            .find(|finding| finding.to_string().contains(words));
+        let hit = hit.unwrap_or_else(|| panic!("{tail}: {words}: {found:?}"));
+        assert!(hit.clause.contains("TS 10"), "{hit}");
+        assert_eq!(hit.severity == Severity::Refused, answer.is_some(), "{hit}");
+        if let Some(answer) = answer {
+            assert!(hit.to_string().contains(answer), "{hit}");
+        }
+    }
+    assert_eq!(ea("FF 01 00 00 01 00 00"), []);
+    for (hex, words) in [
+        ("C900EA00", "EA: stands behind C9"),
+        ("EA00", "(C9): missing"),
+        ("EF08C7020001C8020001C900", "C7: stands before C8"),
+        ("EF08C802FFFFC7020001C900", "6A84"),
+        ("C8020001C900", "C8 belongs into EF"),
+        ("800100C900", "80 belongs into EA"),
+        (
+            "EF0BCA090100FF000000000000C900",
+            "take toolkit parameters as EA",
+        ),
+        ("EF04C6020001C900", "INSTALL [for load]"),
+        ("EF03CF0180C900", "implicit selection"),
+        ("EA06810400010500C900", "access domain"),
+        ("D101AAC900", "data object D1"),
+    ] {
+        let found = lint(&hex::decode(hex).unwrap(), &target);
+        assert!(
+            found
+                .iter()
+                .any(|finding| finding.to_string().contains(words)),
+            "{hex}: {words}: {found:?}"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn descriptions_come_back(toolkit in toolkit(), ca: bool, last: bool) {
+        let text = to_toml(&InstallParameters {
+            system: ca.then(|| SystemParameters {
+                sim_toolkit: Some(SimToolkit {
+                    access_domain: vec![0x00],
+                    toolkit: ToolkitParameters { max_services: None, ..toolkit.clone() },
+                }),
+                ..SystemParameters::default()
+            }),
+            uicc: (!ca).then(|| UiccParameters { toolkit: Some(toolkit), ..UiccParameters::default() }),
+            application_last: last,
+            ..InstallParameters::default()
+        });
+        let read = from_toml(&text).unwrap();
+        prop_assert_eq!(to_toml(&read), text);
+    }
+
+    #[test]
+    fn the_linter_takes_anything(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+        let _ = lint(&bytes, &Target::default());
     }
 }

@@ -90,6 +90,17 @@ impl ToolkitParameters {
             ),
         ];
         match fields.into_iter().find(|field| !field.2) {
+            // Parameter 01, the first byte of the SPI, has that one byte (ETSI TS 102 226 8.2.1.3.2.4).
+            None if matches!(self.minimum_security_level[..], [0x01] | [0x01, _, _, ..]) => {
+                Err(ParameterError {
+                    field: "minimum security level",
+                    offset,
+                    problem: Problem::Length {
+                        length: self.minimum_security_level.len(),
+                        allowed: "parameter 01 and one byte of SPI1 are allowed",
+                    },
+                })
+            }
             None => Ok(()),
             Some((field, value, _, range)) => Err(ParameterError {
                 field,
