@@ -203,8 +203,8 @@ impl<L: CardLink> SecurityDomain<L> {
             domain: hex::encode_upper(&self.aid),
             kvn: pending.card().kvn,
         };
-        let check_values = set.keys.check_values().map(hex::encode_upper).join(" ");
-        let begin = |attempts: &Attempts| attempts.begin(&target, &set.name, &check_values);
+        let check_values = own.check_values().map_err(of_keys)?.join(" ");
+        let begin = |attempts: &Attempts| attempts.begin(&target, &own.name, &check_values);
         let begun = how.attempts.map(begin).transpose()?;
         let answer = self.exchange(pending.command())?;
         if let (Some(attempts), Some(begun)) = (how.attempts, begun) {
