@@ -58,6 +58,8 @@ status_words! {
     UNKNOWN = 0x6F00, "no precise diagnosis";
     TOOLKIT_BUSY = 0x9300, "SIM application toolkit is busy, command cannot be executed at present";
     INCREASE_MAXIMUM = 0x9850, "INCREASE cannot be performed, maximum value reached";
+    AUTHENTICATION_MAC = 0x9862, "authentication error, incorrect MAC";
+    SECURITY_CONTEXT = 0x9864, "authentication error, security context not supported";
     ALGORITHM_NOT_SUPPORTED = 0x9484, "algorithm not supported";
     INVALID_KEY_CHECK_VALUE = 0x9485, "invalid key check value";
 }

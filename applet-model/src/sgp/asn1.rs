@@ -186,7 +186,10 @@ pub const fn tag(wire: u32) -> Tag {
 }
 
 /// Reads the value of the next element if it has this tag.
-pub(crate) fn tagged<'a, R, T>(reader: &mut R, tag: Tag) -> Result<Option<T>>
+///
+/// # Errors
+/// What `der` finds.
+pub fn tagged<'a, R, T>(reader: &mut R, tag: Tag) -> Result<Option<T>>
 where
     R: Reader<'a>,
     T: DecodeValue<'a, Error = Error>,
@@ -213,7 +216,10 @@ where
 }
 
 /// A component that must be there.
-pub(crate) fn required<'a, R: Reader<'a>, T>(
+///
+/// # Errors
+/// What `der` finds.
+pub fn required<'a, R: Reader<'a>, T>(
     value: Option<T>,
     reader: &mut R,
     expected: Option<Tag>,
@@ -249,17 +255,19 @@ pub(crate) fn skip_additions<'a, R: Reader<'a>>(reader: &mut R, known: &[u32]) -
 }
 
 /// Length of an element with this tag and value.
-pub(crate) fn tagged_len<T: EncodeValue>(value: &T, tag: Tag) -> Result<Length> {
+///
+/// # Errors
+/// What `der` finds.
+pub fn tagged_len<T: EncodeValue>(value: &T, tag: Tag) -> Result<Length> {
     let len = value.value_len()?;
     Header::new(tag, len).encoded_len()? + len
 }
 
 /// Writes an element with this tag and value.
-pub(crate) fn write_tagged<T: EncodeValue>(
-    value: &T,
-    tag: Tag,
-    writer: &mut impl Writer,
-) -> Result<()> {
+///
+/// # Errors
+/// What `der` finds.
+pub fn write_tagged<T: EncodeValue>(value: &T, tag: Tag, writer: &mut impl Writer) -> Result<()> {
     Header::new(tag, value.value_len()?).encode(writer)?;
     value.encode_value(writer)
 }

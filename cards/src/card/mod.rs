@@ -381,6 +381,7 @@ impl VirtualCard {
             iccid: profile.iccid.as_bytes().to_vec(),
             imsi: profile.imsi.clone(),
             name: profile.service_provider.clone(),
+            package: profile.package.clone(),
         })
     }
 

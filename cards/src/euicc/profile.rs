@@ -1,6 +1,7 @@
 //! A profile as the ISD-R knows it: its metadata, state and policy.
 
 use super::hexbytes;
+use crate::saip::asn1::Secret;
 use applet_model::{sgp, tlv};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -319,6 +320,10 @@ pub struct Profile {
     /// `ecallIndication`: it is an Emergency Profile.
     #[serde(default, skip_serializing_if = "is_false")]
     pub ecall: bool,
+    /// The profile package that it was made from, which its files, PINs and keys come from ([`crate::saip`]); empty: it has
+    /// the lab's default files.
+    #[serde(default, skip_serializing_if = "Secret::is_empty")]
+    pub package: Secret,
     /// `httpParams` of GetConnectivityParameters (SGP.32 5.9.24); empty: not available.
     #[serde(with = "hexbytes", default, skip_serializing_if = "Vec::is_empty")]
     pub http_params: Vec<u8>,

@@ -285,7 +285,9 @@ fn thrown(error: FileError) -> Fault {
         | FileError::Blocked
         | FileError::Function
         | FileError::Length
-        | FileError::Le(_) => Reason::InternalError,
+        | FileError::Le(_)
+        | FileError::Mac
+        | FileError::Context => Reason::InternalError,
         FileError::Power(_) => return Fault::PowerCut,
     };
     reason.into()

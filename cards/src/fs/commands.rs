@@ -186,13 +186,12 @@ impl FileSystems {
             (0, 0xA2) => self.search_record(position, command).map(Done::from),
             (0x80, 0x32) => self.increase(nvm, position, command),
             (0, 0x20 | 0x24 | 0x26 | 0x28 | 0x2C) => {
-                let (_, mut pins) = self.parts();
+                let mut pins = self.pins(position.directory);
                 pins.command(nvm, command).map(Done::from)
             }
             (0, 0x04 | 0x44 | 0xE6 | 0xE8) => self.set_state(nvm, position, command),
             (0, 0xE0 | 0xE4) | (0x80, 0xD4) => self.administer(nvm, position, command),
-            // The profiles' authentication keys aren't modelled.
-            (0, 0x88) => Err(FileError::Function),
+            (0, 0x88) => self.authenticate(nvm, position, command).map(Done::from),
             _ => Ok(Response::status(Sw::INS_NOT_SUPPORTED).into()),
         }
     }
@@ -224,7 +223,7 @@ impl FileSystems {
         command: &Command,
     ) -> Result<Response, FileError> {
         let offset = self.offset(position, command)?;
-        let keys = self.satisfied();
+        let keys = self.satisfied(position.directory);
         let rest = ops::read_binary(self.tree(), position, &Rights::Terminal(&keys), offset)?;
         if rest.is_empty() {
             return Err(FileError::OutOfFile);
@@ -246,7 +245,7 @@ impl FileSystems {
         command: &Command,
     ) -> Result<Done, FileError> {
         let offset = self.offset(position, command)?;
-        let keys = self.satisfied();
+        let keys = self.satisfied(position.directory);
         let (tree, rights) = (self.tree_mut(), Rights::Terminal(&keys));
         if command.data.is_empty() {
             return Err(FileError::Length);
@@ -262,7 +261,7 @@ impl FileSystems {
         let (sfi, mode) = mode(command);
         let record = record(mode, command.p1)?;
         self.by_short(position, sfi)?;
-        let keys = self.satisfied();
+        let keys = self.satisfied(position.directory);
         let (bytes, number) =
             ops::read_record(self.tree(), position, &Rights::Terminal(&keys), record)?;
         let length = bytes.len();
@@ -285,13 +284,11 @@ impl FileSystems {
         let (sfi, mode) = mode(command);
         let record = record(mode, command.p1)?;
         self.by_short(position, sfi)?;
-        let keys = self.satisfied();
+        let keys = self.satisfied(position.directory);
         let tree = self.tree_mut();
         // The whole record, no less (11.1.6).
-        let ef = position
-            .file
-            .and_then(|file| tree.get(file).ok()?.elementary());
-        let length = ef.map(|ef| usize::from(ef.record));
+        let ef = position.file.and_then(|file| tree.contents(file).ok());
+        let length = ef.map(|(_, ef)| usize::from(ef.record));
         if length.is_some_and(|length| length != 0 && length != command.data.len()) {
             return Err(FileError::Length);
         }
@@ -329,7 +326,7 @@ impl FileSystems {
             return Err(FileError::Length);
         }
         self.by_short(position, sfi)?;
-        let keys = self.satisfied();
+        let keys = self.satisfied(position.directory);
         let search = Search {
             from,
             forward,
@@ -361,7 +358,7 @@ impl FileSystems {
         if command.data.is_empty() || command.data.len() > 127 {
             return Err(FileError::Length);
         }
-        let keys = self.satisfied();
+        let keys = self.satisfied(position.directory);
         let tree = self.tree_mut();
         let rights = Rights::Terminal(&keys);
         let (file, sum) = ops::increased(tree, position, &rights, &command.data)?;
@@ -403,7 +400,7 @@ impl FileSystems {
         if matches!(command.ins, 0xE6 | 0xE8) && directory != (command.ins == 0xE6) {
             return Err(FileError::NotAllowed);
         }
-        let keys = self.satisfied();
+        let keys = self.satisfied(position.directory);
         let rights = Rights::Terminal(&keys);
         ops::set_state(self.tree_mut(), nvm, file, &rights, state)?;
         Ok(ok())
@@ -419,7 +416,7 @@ impl FileSystems {
         if (command.p1, command.p2) != (0, 0) {
             return Err(FileError::Mode);
         }
-        let keys = self.satisfied();
+        let keys = self.satisfied(position.directory);
         let rights = Rights::Terminal(&keys);
         if command.ins == 0xE4 {
             let named = match command.data.is_empty() {

@@ -283,6 +283,7 @@ impl FileDescription {
             structure,
             record,
             data,
+            link: None,
         }))
     }
 

@@ -13,8 +13,13 @@ const SHAREABLE: u8 = 0x40;
 /// File descriptor byte of a DF or ADF.
 const DIRECTORY: u8 = 0x38;
 
-/// FCP template of a file; `enabled` tells which PIN references are enabled.
-pub(super) fn template(node: &Node, enabled: &dyn Fn(u8) -> bool) -> Vec<u8> {
+/// FCP template of a file; `contents` is the EF whose contents it shows, `enabled` tells which PIN references are
+/// enabled.
+pub(super) fn template(
+    node: &Node,
+    contents: Option<&Elementary>,
+    enabled: &dyn Fn(u8) -> bool,
+) -> Vec<u8> {
     let shareable = if node.shareable { SHAREABLE } else { 0 };
     let mut parts = Vec::new();
     let identifier = tlv::write(0x83, &node.fid.to_be_bytes());
@@ -37,14 +42,15 @@ pub(super) fn template(node: &Node, enabled: &dyn Fn(u8) -> bool) -> Vec<u8> {
                 parts.push(tlv::write(0x81, &total.to_be_bytes()));
             }
         }
-        Kind::Elementary(ef) => {
+        Kind::Elementary(own) => {
+            let ef = contents.unwrap_or(own);
             parts.push(tlv::write(0x82, &descriptor(ef, shareable)));
             parts.push(identifier);
             parts.push(state);
             parts.push(node.security.object());
             let size = u16::try_from(ef.data.len()).unwrap_or(u16::MAX);
             parts.push(tlv::write(0x80, &size.to_be_bytes()));
-            let sfi: Vec<u8> = ef.sfi.iter().map(|sfi| sfi << 3).collect();
+            let sfi: Vec<u8> = own.sfi.iter().map(|sfi| sfi << 3).collect();
             parts.push(tlv::write(0x88, &sfi));
         }
     }
@@ -208,6 +214,7 @@ fn elementary(
         structure,
         record,
         data,
+        link: None,
     })
 }
 
@@ -223,7 +230,8 @@ fn sfi(value: Option<&[u8]>, fid: u16) -> Result<Option<u8>, FileError> {
     }
 }
 
-fn pin_references(template: &[u8]) -> Vec<u8> {
+/// The references in a PIN status template.
+pub(crate) fn pin_references(template: &[u8]) -> Vec<u8> {
     tlv::iter(template)
         .filter_map(Result::ok)
         .filter(|object| object.tag == 0x83)
@@ -265,13 +273,13 @@ mod tests {
         assert_eq!((ef.records(), ef.record, ef.sfi), (2, 3, Some(2)));
         assert_eq!(ef.data, [0xFF; 6]);
         assert_eq!(
-            hex::encode_upper(template(&node, &|_| false)),
+            hex::encode_upper(template(&node, node.elementary(), &|_| false)),
             "621A8205462100030283026F298A01058B032F0601800200068801".to_owned() + "10"
         );
         let df = bytes("8202 7821 8302 5F01 8A0105 8B03 2F0601 8102 0030 C606 900180 830101");
         let df = parse(&df, FileId::MF).unwrap();
         assert_eq!(
-            hex::encode_upper(template(&df, &|pin| pin == 1)),
+            hex::encode_upper(template(&df, None, &|pin| pin == 1)),
             "621C8202782183025F018A01058B032F0601C60690018083010181020030"
         );
     }

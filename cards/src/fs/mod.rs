@@ -4,16 +4,20 @@
 //! [`tree`] holds files and finds them, [`security`] their access rules, [`pins`] PINs and keys, [`ops`] what can be
 //! done to a file, [`commands`] the same as APDUs, [`describe`] file systems as data. A new profile's tree is
 //! the lab's default one (`cards/files/default.toml`) with the profile's ICCID, IMSI and name in it, and what the
-//! card's definition adds; files of profile packages are not read.
+//! card's definition adds.
 //!
 //! Named choices: with no profile enabled there is no ADF.USIM and no EF.ICCID. When another profile's files are seen,
 //! open channels are at its ADF of the same AID, or at its MF, and FileViews are where they begin.
 //!
+//! A profile that was made from a package has the package's files, PINs and keys instead ([`Subscription::package`]);
+//! [`authenticate`] is its AUTHENTICATE.
+//!
 //! Not there: BER-TLV files (answered 6981 at CREATE FILE), the universal PIN in place of another, GSM's class A0.
 
+pub mod authenticate;
 pub mod commands;
 pub mod describe;
-mod fcp;
+pub(crate) mod fcp;
 pub mod ops;
 pub mod pins;
 pub mod security;
@@ -24,7 +28,9 @@ pub mod tree;
 pub use describe::{DescribeError, FilesDescription};
 pub use tree::{FileId, Position, Reach, Tree};
 
+use crate::naa::Naa;
 use crate::power::PowerCut;
+use crate::saip::asn1::Secret;
 use applet_model::status::Sw;
 use applet_model::tlv;
 use describe::FileDescription;
@@ -45,7 +51,7 @@ pub const USIM: &[u8] = &[
 const DIR: u16 = 0x2F00;
 const ICCID: u16 = 0x2FE2;
 /// EF.IMSI, EF.SPN (3GPP TS 31.102 4.2).
-const IMSI: u16 = 0x6F07;
+pub(crate) const IMSI: u16 = 0x6F07;
 const SPN: u16 = 0x6F46;
 
 /// The lab's files, of every profile and of the card without one.
@@ -99,6 +105,10 @@ pub enum FileError {
     Length,
     #[error("wrong Le, {0} bytes are there")]
     Le(usize),
+    #[error("the network's MAC is wrong")]
+    Mac,
+    #[error("no such security context")]
+    Context,
     #[error("the file isn't shareable, and current elsewhere")]
     NotShareable,
     #[error(transparent)]
@@ -133,6 +143,8 @@ impl FileError {
             FileError::Blocked => Sw::AUTHENTICATION_BLOCKED,
             FileError::Function => Sw::FUNCTION_NOT_SUPPORTED,
             FileError::Le(length) => Sw::wrong_le(length),
+            FileError::Mac => Sw::AUTHENTICATION_MAC,
+            FileError::Context => Sw::SECURITY_CONTEXT,
             FileError::Power(cut) => return Err(cut),
         })
     }
@@ -147,6 +159,9 @@ pub struct Subscription {
     pub imsi: String,
     /// Service provider name.
     pub name: String,
+    /// The profile package that it was made from; empty for a profile that has the lab's default files.
+    #[serde(default, skip_serializing_if = "Secret::is_empty")]
+    pub package: Secret,
 }
 
 /// Where a file is: the AID of its ADF, and file identifiers from 3F00 on (7FFF for the ADF).
@@ -165,6 +180,9 @@ pub struct Volume {
     pub tree: Tree,
     /// PINs and keys.
     pub pins: Vec<Pin>,
+    /// Authentication keys, with the ADFs that they are for.
+    #[serde(default)]
+    pub naas: Vec<Naa>,
 }
 
 /// The file systems of a card.
@@ -178,8 +196,8 @@ pub struct FileSystems {
     seen: String,
     /// The volume that is seen while there is none yet: the MF alone.
     blank: Volume,
-    /// Key references that were verified in this session.
-    verified: Vec<u8>,
+    /// PINs that were verified in this session, by their place in the volume's list.
+    verified: Vec<usize>,
 }
 
 impl Default for FileSystems {
@@ -191,6 +209,7 @@ impl Default for FileSystems {
             blank: Volume {
                 tree: Tree::new(Security::None),
                 pins: Vec::new(),
+                naas: Vec::new(),
             },
             verified: Vec::new(),
         }
@@ -212,6 +231,18 @@ impl FileSystems {
     }
 
     fn make(&self, subscription: Option<&Subscription>) -> Result<Volume, DescribeError> {
+        if let Some(subscription) = subscription
+            && !subscription.package.is_empty()
+        {
+            // Only what could be installed became a profile.
+            let installed = crate::saip::install::install(subscription.package.bytes());
+            return installed
+                .map(|installed| installed.volume)
+                .map_err(|refused| DescribeError {
+                    path: "profile package".to_owned(),
+                    problem: refused.to_string(),
+                });
+        }
         let mut tree = Tree::new(Security::None);
         let mut pins = Vec::new();
         for described in [&defaults(subscription)?, &self.added] {
@@ -220,7 +251,11 @@ impl FileSystems {
         if let Some(subscription) = subscription {
             subscription.write(&mut tree);
         }
-        Ok(Volume { tree, pins })
+        Ok(Volume {
+            tree,
+            pins,
+            naas: Vec::new(),
+        })
     }
 
     /// Shows the files of a profile, which are made when it is seen first; PINs have to be verified anew. Files of profiles
@@ -261,21 +296,28 @@ impl FileSystems {
 
     /// The same, to be changed.
     pub fn tree_mut(&mut self) -> &mut Tree {
-        self.parts().0
+        &mut self.volume_mut().tree
     }
 
-    fn parts(&mut self) -> (&mut Tree, Pins<'_>) {
+    fn volume_mut(&mut self) -> &mut Volume {
+        self.volumes.get_mut(&self.seen).unwrap_or(&mut self.blank)
+    }
+
+    /// PINs and keys as seen from a directory.
+    fn pins(&mut self, directory: FileId) -> Pins<'_> {
         let volume = self.volumes.get_mut(&self.seen).unwrap_or(&mut self.blank);
-        let pins = Pins {
+        Pins {
+            from: volume.tree.directories(directory),
             list: &mut volume.pins,
             verified: &mut self.verified,
-        };
-        (&mut volume.tree, pins)
+        }
     }
 
-    /// Key references that the terminal has satisfied.
-    fn satisfied(&self) -> Vec<u8> {
-        Pins::satisfied(&self.volume().pins, &self.verified)
+    /// Key references that the terminal has satisfied, as seen from a directory.
+    fn satisfied(&self, directory: FileId) -> Vec<u8> {
+        let volume = self.volume();
+        let from = volume.tree.directories(directory);
+        Pins::satisfied(&volume.pins, &self.verified, &from)
     }
 
     /// FCP template of a file, with the PINs as they are.
@@ -284,11 +326,11 @@ impl FileSystems {
     /// [`FileError::NotFound`].
     pub fn control_parameters(&self, file: FileId) -> Result<Vec<u8>, FileError> {
         let volume = self.volume();
+        let from = volume.tree.directories(file);
         let enabled = |reference: u8| {
-            volume
-                .pins
-                .iter()
-                .any(|pin| pin.reference == reference && pin.enabled)
+            pins::index(&volume.pins, &from, reference)
+                .and_then(|index| volume.pins.get(index))
+                .is_some_and(|pin| pin.enabled)
         };
         volume.tree.control_parameters(file, &enabled)
     }

@@ -41,7 +41,8 @@ pub enum Within {
     Behind(u8),
 }
 
-/// The EF at a position that is fit for use: selected, activated, allowed.
+/// The EF at a position that is fit for use: selected, activated, allowed. For a link, the file that it shows: what a
+/// link's own attributes allow is done to the other's contents.
 fn usable<'a>(
     tree: &'a Tree,
     at: &Position,
@@ -51,7 +52,7 @@ fn usable<'a>(
 ) -> Result<(FileId, &'a Elementary), FileError> {
     let file = at.file.ok_or(FileError::NoEf)?;
     let node = tree.get(file).map_err(|_| FileError::NoEf)?;
-    let ef = node.elementary().ok_or(FileError::NoEf)?;
+    let (shown, ef) = tree.contents(file)?;
     if !structures.contains(&ef.structure) {
         return Err(FileError::Structure);
     }
@@ -59,7 +60,7 @@ fn usable<'a>(
     match node.state {
         LifeCycle::Deactivated => Err(FileError::Invalidated),
         LifeCycle::Terminated => Err(FileError::Terminated),
-        _ => Ok((file, ef)),
+        _ => Ok((shown, ef)),
     }
 }
 
@@ -417,7 +418,7 @@ pub fn resize(
     let file = tree.child(at.directory, fid).ok_or(FileError::NotFound)?;
     let node = tree.get(file)?;
     let ef = node.elementary().ok_or(FileError::Structure)?;
-    if ef.structure == Structure::Cyclic {
+    if ef.structure == Structure::Cyclic || ef.link.is_some() {
         return Err(FileError::Structure);
     }
     tree.allow(file, Operation::Resize, rights)?;

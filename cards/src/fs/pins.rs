@@ -1,7 +1,7 @@
 //! PINs and administrative keys (ETSI TS 102 221 9.4, 9.5, 11.1.9 to 11.1.13): VERIFY, CHANGE, DISABLE, ENABLE,
 //! UNBLOCK.
 
-use super::FileError;
+use super::{FileError, FileId};
 use crate::power::Nvm;
 use applet_model::apdu::{Command, Response};
 use applet_model::status::Sw;
@@ -28,6 +28,22 @@ pub struct Pin {
     puk: Option<[u8; PIN_BYTES]>,
     puk_limit: u8,
     puk_left: u8,
+    /// Directories whose PIN it is: the MF for a global one. Where it is looked for, the nearest directory counts.
+    #[serde(default = "everywhere")]
+    scopes: Vec<FileId>,
+    /// If it may be changed, and if it may be disabled.
+    #[serde(default = "allowed")]
+    changeable: bool,
+    #[serde(default = "allowed")]
+    can_be_disabled: bool,
+}
+
+fn everywhere() -> Vec<FileId> {
+    vec![FileId::MF]
+}
+
+fn allowed() -> bool {
+    true
 }
 
 impl core::fmt::Debug for Pin {
@@ -73,6 +89,44 @@ impl Pin {
             puk,
             puk_limit: 10,
             puk_left: 10,
+            scopes: everywhere(),
+            changeable: true,
+            can_be_disabled: true,
+        }
+    }
+
+    /// The same PIN as that of one directory.
+    #[must_use]
+    pub fn of(mut self, directory: FileId) -> Pin {
+        self.scopes = vec![directory];
+        self
+    }
+
+    /// The same PIN with its own limits: presentations in all and left, of it and of its unblock key.
+    #[must_use]
+    pub fn with_tries(mut self, pin: (u8, u8), puk: (u8, u8)) -> Pin {
+        (self.limit, self.left) = pin;
+        (self.puk_limit, self.puk_left) = puk;
+        self
+    }
+
+    /// The same PIN, that may be changed or disabled or not.
+    #[must_use]
+    pub fn with_rights(mut self, changeable: bool, can_be_disabled: bool) -> Pin {
+        self.changeable = changeable;
+        self.can_be_disabled = can_be_disabled;
+        self
+    }
+
+    /// Directories whose PIN it is.
+    pub fn scopes(&self) -> &[FileId] {
+        &self.scopes
+    }
+
+    /// Makes it another directory's PIN, too.
+    pub fn share(&mut self, directory: FileId) {
+        if !self.scopes.contains(&directory) {
+            self.scopes.push(directory);
         }
     }
 
@@ -87,22 +141,33 @@ impl Pin {
 pub struct Pins<'a> {
     /// All of them.
     pub list: &'a mut Vec<Pin>,
-    /// References that are verified in this session.
-    pub verified: &'a mut Vec<u8>,
+    /// Those of the list that are verified in this session.
+    pub verified: &'a mut Vec<usize>,
+    /// The directories from which they are looked at, the nearest first.
+    pub from: Vec<FileId>,
+}
+
+/// The PIN that a reference means: that of the nearest directory.
+pub(super) fn index(list: &[Pin], from: &[FileId], reference: u8) -> Option<usize> {
+    from.iter().find_map(|directory| {
+        list.iter()
+            .position(|pin| pin.reference == reference && pin.scopes.contains(directory))
+    })
 }
 
 impl Pins<'_> {
     fn pin(&mut self, reference: u8) -> Result<&mut Pin, FileError> {
-        self.list
-            .iter_mut()
-            .find(|pin| pin.reference == reference)
-            .ok_or(FileError::Reference)
+        let index = index(self.list, &self.from, reference).ok_or(FileError::Reference)?;
+        self.list.get_mut(index).ok_or(FileError::Reference)
     }
 
     fn set_verified(&mut self, reference: u8, verified: bool) {
-        self.verified.retain(|other| *other != reference);
+        let Some(index) = index(self.list, &self.from, reference) else {
+            return;
+        };
+        self.verified.retain(|other| *other != index);
         if verified {
-            self.verified.push(reference);
+            self.verified.push(index);
         }
     }
 
@@ -161,6 +226,9 @@ impl Pins<'_> {
             0x24 => {
                 let new = two(lengths, second)?;
                 self.enabled(reference)?;
+                if !self.pin(reference)?.changeable {
+                    return Err(FileError::Security);
+                }
                 let wrong = self.present(nvm, reference, first)?;
                 if wrong.is_none() {
                     nvm.commit()?;
@@ -172,7 +240,7 @@ impl Pins<'_> {
                 one(lengths)?;
                 let enable = command.ins == 0x28;
                 let pin = self.pin(reference)?;
-                if pin.is_adm() || pin.enabled == enable {
+                if pin.is_adm() || !pin.can_be_disabled || pin.enabled == enable {
                     return Err(FileError::Invalidated);
                 }
                 let wrong = self.present(nvm, reference, first)?;
@@ -225,11 +293,16 @@ impl Pins<'_> {
         Ok(Response::status(Sw::OK))
     }
 
-    /// References that ask for nothing more: verified, or disabled. A blocked PIN that is disabled does neither.
-    pub fn satisfied(list: &[Pin], verified: &[u8]) -> Vec<u8> {
+    /// References that ask for nothing more, as seen from some directories: verified, or disabled. A blocked PIN that is
+    /// disabled does neither.
+    pub fn satisfied(list: &[Pin], verified: &[usize], from: &[FileId]) -> Vec<u8> {
         list.iter()
-            .filter(|pin| !pin.enabled || verified.contains(&pin.reference))
-            .map(|pin| pin.reference)
+            .enumerate()
+            .filter(|(at, pin)| {
+                index(list, from, pin.reference) == Some(*at)
+                    && (!pin.enabled || verified.contains(at))
+            })
+            .map(|(_, pin)| pin.reference)
             .collect()
     }
 }

@@ -9,6 +9,7 @@ fn subscription() -> Subscription {
         iccid: hex::decode("984400000000000010F5").unwrap(),
         imsi: "001010123456789".into(),
         name: "Lab".into(),
+        package: Default::default(),
     }
 }
 

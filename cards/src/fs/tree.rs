@@ -61,7 +61,7 @@ impl LifeCycle {
         }
     }
 
-    pub(super) fn of_code(code: u8) -> Option<LifeCycle> {
+    pub(crate) fn of_code(code: u8) -> Option<LifeCycle> {
         Some(match code {
             0x01 => LifeCycle::Creation,
             0x03 => LifeCycle::Initialisation,
@@ -84,6 +84,9 @@ pub struct Elementary {
     pub record: u8,
     /// Contents, records one behind the other.
     pub data: Vec<u8>,
+    /// The file whose contents this one shows; it has none of its own then (a link of a profile package).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<FileId>,
 }
 
 impl Elementary {
@@ -234,8 +237,24 @@ impl Tree {
         self.nodes.get(&file).ok_or(FileError::NotFound)
     }
 
-    pub(super) fn get_mut(&mut self, file: FileId) -> Result<&mut Node, FileError> {
+    pub(crate) fn get_mut(&mut self, file: FileId) -> Result<&mut Node, FileError> {
         self.nodes.get_mut(&file).ok_or(FileError::NotFound)
+    }
+
+    /// The file with an EF's contents: itself, or the one that it is a link to.
+    ///
+    /// # Errors
+    /// [`FileError::NotFound`], [`FileError::NoEf`].
+    pub fn contents(&self, file: FileId) -> Result<(FileId, &Elementary), FileError> {
+        let ef = self.get(file)?.elementary().ok_or(FileError::NoEf)?;
+        match ef.link {
+            None => Ok((file, ef)),
+            // A link is made to the file itself, never to another link.
+            Some(target) => {
+                let node = self.get(target)?;
+                Ok((target, node.elementary().ok_or(FileError::NoEf)?))
+            }
+        }
     }
 
     /// The file with this identifier in a directory.
@@ -332,6 +351,22 @@ impl Tree {
         }
     }
 
+    /// The directories that a file or directory is in, its own first, the MF last.
+    pub fn directories(&self, file: FileId) -> Vec<FileId> {
+        let mut at = file;
+        let mut found = Vec::new();
+        while let Ok(node) = self.get(at) {
+            if node.is_directory() {
+                found.push(at);
+            }
+            if at == FileId::MF {
+                break;
+            }
+            at = node.parent;
+        }
+        found
+    }
+
     /// The condition under which an operation on a file is allowed.
     pub fn condition(&self, file: FileId, operation: Operation) -> Condition {
         let Ok(node) = self.get(file) else {
@@ -359,10 +394,8 @@ impl Tree {
             false => node.parent,
         };
         loop {
-            let arr = self
-                .child(at, fid)
-                .and_then(|arr| self.nodes.get(&arr)?.elementary());
-            if let Some(arr) = arr {
+            let arr = self.child(at, fid).and_then(|arr| self.contents(arr).ok());
+            if let Some((_, arr)) = arr {
                 return arr.get(record);
             }
             if at == FileId::MF {
@@ -465,7 +498,9 @@ impl Tree {
         file: FileId,
         enabled: &dyn Fn(u8) -> bool,
     ) -> Result<Vec<u8>, FileError> {
-        Ok(fcp::template(self.get(file)?, enabled))
+        let node = self.get(file)?;
+        let contents = self.contents(file).ok().map(|(_, ef)| ef);
+        Ok(fcp::template(node, contents, enabled))
     }
 }
 
