@@ -10,6 +10,9 @@ use super::profile::{ProfileClass, named_bits};
 use super::state::{State, StoredNotification};
 use super::{Euicc, free_isdp_aid};
 use crate::pki::package::integer;
+use crate::saip;
+use crate::saip::asn1::Secret;
+use crate::saip::status::Status;
 use applet_model::sgp;
 use applet_model::sgp::download::StoreMetadataRequest;
 use applet_model::sgp::notification::{BppCommandId, ErrorReason};
@@ -36,17 +39,20 @@ struct Interpreted {
 
 /// Interprets a profile's elements.
 fn interpret(package: &[u8]) -> Result<Interpreted, (ErrorReason, Vec<u8>)> {
-    // pe-not-supported(1) for each element; profileInstallationAborted.
-    let mut statuses = Vec::new();
-    for element in tlv::iter(package) {
-        if element.is_err() {
-            break;
+    match saip::install::install(package) {
+        Ok(installed) => Ok(Interpreted {
+            sima: installed.response().to_bytes(),
+            iccid: Iccid::from_bytes(installed.iccid),
+            imsi: installed.imsi.clone(),
+        }),
+        Err(refused) => {
+            let reason = match refused.failed().status {
+                Status::NOT_ENOUGH_MEMORY => ErrorReason::InsufficientMemory,
+                _ => ErrorReason::PeProcessingError,
+            };
+            Err((reason, refused.response().to_bytes()))
         }
-        statuses.extend(tlv::write(0x30, &tlv::write(0x80, &[1])));
     }
-    let mut response = tlv::write(0xA0, &statuses);
-    response.extend(tlv::write(0x81, &[]));
-    Err((ErrorReason::PeProcessingError, tlv::write(0x30, &response)))
 }
 
 impl Euicc {
@@ -136,6 +142,7 @@ impl Euicc {
                 fallback: false,
                 fallback_allowed: metadata.fallback_allowed,
                 ecall: metadata.ecall_indication.unwrap_or_default(),
+                package: Secret::default(),
                 http_params: Vec::new(),
                 field_loaded: class == ProfileClass::Test,
                 class,
@@ -208,6 +215,7 @@ impl Euicc {
             Ok(done) => {
                 profile.imsi = done.imsi;
                 profile.size = package.len();
+                profile.package = package.into();
                 return self.success(session, profile, &done.sima);
             }
         };
