@@ -228,6 +228,8 @@ macro_rules! alternatives {
         }
     )*) => {$(
         $(#[$meta])*
+        // Packages are decoded, looked at and dropped: a box for the large alternative gains nothing.
+        #[allow(clippy::large_enum_variant)]
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum $name {
             $(
