@@ -77,4 +77,5 @@ needs-test:
 	command -v pcscd >/dev/null || missing+=" pcscd"
 	[ -e /etc/reader.conf.d/vpcd ] || missing+=" vsmartcard-vpcd"
 	command -v pgrep >/dev/null || missing+=" procps"
-	$(call install,echo "going on without the tests on a PC/SC reader")
+	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=" postgresql"
+	$(call install,echo "going on without the tests on a PC/SC reader or PostgreSQL")

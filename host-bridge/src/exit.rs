@@ -69,6 +69,8 @@ exits! {
     LOCKED = 41, "locked", "another process is at work in the output directory";
     OUTPUT = 42, "output", "an output file can't be written";
     INTERRUPTED = 43, "interrupted", "stopped on request; the same command resumes";
+    QUEUE = 44, "queue", "the order's queue can't be reached, or was lost while at work";
+    HOOK = 45, "hook", "the hook command failed, and the run was to stop then";
 
     SCENARIO = 50, "scenario", "a test scenario failed";
     LOCKSTEP = 51, "lockstep", "applet and model differ";

@@ -8,6 +8,7 @@ pub mod gp;
 pub mod journal;
 pub mod mutation;
 pub mod observe;
+pub mod operator;
 pub mod order;
 pub mod personalize;
 pub mod play;

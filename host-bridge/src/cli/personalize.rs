@@ -1,16 +1,20 @@
 //! `ipae personalize`: from an order to cards.
 
 use super::failure::Failure;
+use super::hook::HookArgs;
 use super::keys::KeyArgs;
 use super::output::{Out, progress, style};
+use super::queue::QueueArgs;
+use super::show::{self, Show, ShowArgs};
 use super::{build, card, interrupt, pki};
 use cards::euicc::EuiccSetup;
 use clap::Args;
 use host_bridge::exit;
 use host_bridge::gp::Attempts;
+use host_bridge::journal::{Journal, PostgresJournal};
 use host_bridge::order::Order;
 use host_bridge::personalize::{
-    Applet, Event, Notice, Options, Outcome, ReaderStation, Station, VirtualStation, run,
+    Applet, Batch, Event, Notice, Options, Outcome, ReaderStation, Station, VirtualStation,
 };
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -25,7 +29,12 @@ Examples:
   ipae order sample --count 8 --out order.csv
   ipae personalize --order order.csv --card virtual-lab --virtual --out run1
   ipae personalize --order order.csv --card my-card.toml --keys keys.toml --reader \"ACR38\" --wait --out run1
+  ipae personalize --order order.csv --reader \"ACR38\" --queue postgres://line@db/order7 --station s1 --out s1
+  ipae personalize --order order.csv --virtual --hook print-label --hook-arg=--queue=small --out run1
 
+On a terminal it shows a screen (--plain: lines); with --json a line for each event, the last one with
+the figures. Stations that share a --queue need the same order, definition and applet, each a --station
+and an --out of its own; a card that a station left unfinished goes on wherever it is seen next.
 The whole order is checked before the first card. The same command again resumes after a stop of
 any kind (Ctrl-C, kill, power): no card is done twice, none is left out. It leaves in the output
 folder:
@@ -70,6 +79,15 @@ pub struct Personalize {
     /// Wait for the next card in the readers until the order is done
     #[arg(long, conflicts_with = "virtual")]
     wait: bool,
+    #[command(flatten)]
+    queue: QueueArgs,
+    /// Where virtual cards are kept; stations that share a queue share it too
+    #[arg(long, value_name = "DIR", requires = "virtual")]
+    tray: Option<PathBuf>,
+    #[command(flatten)]
+    hook: HookArgs,
+    #[command(flatten)]
+    show: ShowArgs,
     /// Stop at the first card that fails
     #[arg(long)]
     stop_on_error: bool,
@@ -106,10 +124,16 @@ impl Personalize {
         let order = Order::read(&self.order, &definition, &self.keys.store()?)?;
         let applet = applet(self.cap.as_deref(), &self.out, &self.card, out)?;
         let mut stations: Vec<Box<dyn Station>> = Vec::new();
+        let queue = self.queue.options()?;
         if self.r#virtual {
+            if queue.is_some() && self.tray.is_none() {
+                let text = "--virtual with --queue needs --tray: a virtual card is in one folder, where all stations find it";
+                return Err(Failure::new(exit::USAGE, text));
+            }
             let setup = EuiccSetup::lab().map_err(|e| Failure::of(exit::FAILED, &e))?;
+            let tray = self.tray.clone().unwrap_or_else(|| self.out.join(CARDS));
             let cards = VirtualStation::new(
-                &self.out.join(CARDS),
+                &tray,
                 definition.clone(),
                 self.pki.load()?,
                 setup,
@@ -137,17 +161,28 @@ impl Personalize {
         }
         interrupt::flag();
         options.stop = Arc::new(interrupt::requested);
-        let mut watch = Watch::new(out, !self.r#virtual);
-        let outcome = run(
-            &order,
-            &definition,
-            &applet,
+        options.hook = self.hook.hook();
+        let batch = Batch::new(&order, &definition, &applet)?;
+        let journal: Box<dyn Journal> = match queue {
+            None => Box::new(batch.journal(&options)?),
+            Some(queue) => Box::new(PostgresJournal::open(
+                &self.out,
+                &batch.belongs(),
+                &self.station,
+                batch.eids(),
+                &queue,
+            )?),
+        };
+        let title = format!("{}, station {}", self.order.display(), self.station);
+        let mut show = Show::new(out, &self.show, !self.r#virtual, &title, &self.station);
+        let outcome = batch.run(
+            journal.as_ref(),
             stations.iter_mut().map(|one| one.as_mut() as _).collect(),
             &options,
-            &mut |notice| watch.see(notice),
-        )?;
-        watch.end();
-        report(&outcome, &self.out, out)
+            &mut |notice| show.see(notice),
+        );
+        show.end();
+        report(&outcome?, &self.station, &self.out, out)
     }
 }
 
@@ -235,6 +270,10 @@ impl Watch {
                 let reader = &notice.reader;
                 bar.suspend(|| anstream::eprintln!("{red}not touched{red:#} {reader}: {error}"));
             }
+            Event::HookFailed { eid, error } => {
+                let red = style::ERROR;
+                bar.suspend(|| anstream::eprintln!("{red}hook failed{red:#} {eid}: {error}"));
+            }
             Event::ReaderLost { error, .. } => {
                 let red = style::ERROR;
                 let reader = &notice.reader;
@@ -251,7 +290,16 @@ impl Watch {
     }
 }
 
-fn report(outcome: &Outcome, dir: &Path, out: &Out) -> Result<(), Failure> {
+fn report(outcome: &Outcome, station: &str, dir: &Path, out: &Out) -> Result<(), Failure> {
+    if out.is_json() {
+        show::ended(station, outcome);
+    } else {
+        print(outcome, dir, out)?;
+    }
+    result(outcome, dir)
+}
+
+fn print(outcome: &Outcome, dir: &Path, out: &Out) -> Result<(), Failure> {
     out.print(outcome, |w| {
         let good = if outcome.done == outcome.cards {
             style::GOOD
@@ -272,7 +320,10 @@ fn report(outcome: &Outcome, dir: &Path, out: &Out) -> Result<(), Failure> {
             traffic.received,
             dir.display()
         )
-    })?;
+    })
+}
+
+fn result(outcome: &Outcome, dir: &Path) -> Result<(), Failure> {
     match exit::TABLE.iter().find(|row| row.code == outcome.exit_code) {
         Some(row) if row.code == 0 => Ok(()),
         row => Err(Failure::new(

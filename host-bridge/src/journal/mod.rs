@@ -1,20 +1,27 @@
 //! The journal of a personalization run: which card is whose, what was begun, what was done.
 //!
 //! [`Journal`] is what a run asks of it, whatever keeps it: [`SqliteJournal`] in the output directory
-//! of one station. Every step of every card is recorded before it starts and after it ended, each
-//! record durable before the next APDU goes out: after a `kill -9` or a power cut the journal says
-//! for each card: never touched, done, set aside, or in the middle, and then of which step. It
-//! belongs to one order, one card definition and one job: with others it is refused.
+//! of one station, [`PostgresJournal`] for several that share an order. Every step of every card is
+//! recorded before it starts and after it ended, each record durable before the next APDU goes out:
+//! after a `kill -9` or a power cut the journal says for each card: never touched, done, set aside, or
+//! in the middle, and then of which step. It belongs to one order, one card definition and one job:
+//! with others it is refused.
 //!
 //! Receipts live in it too: a card is done and its receipt has its place in the chain in one
 //! transaction, so that neither is ever there without the other.
 
+mod postgres;
 mod sqlite;
 
+pub use postgres::{
+    Address, CardsOfStation, LeaseStatus, PostgresError, PostgresJournal, QueueOptions,
+    QueueStatus, StationStatus,
+};
 pub use sqlite::SqliteJournal;
 
 use crate::exit::{self, Exit, ExitCode};
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 /// Where a card stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -381,6 +388,9 @@ pub enum JournalError {
         /// What is wrong.
         problem: String,
     },
+    /// The queue.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
     /// The receipt couldn't be made; the card stays as it was.
     #[error("no receipt for {eid}: {problem}")]
     Seal {
@@ -396,8 +406,25 @@ impl ExitCode for JournalError {
         match self {
             JournalError::Locked(_) => exit::LOCKED,
             JournalError::Open { .. } => exit::OUTPUT,
+            JournalError::Postgres(e) => e.exit(),
             _ => exit::JOURNAL,
         }
+    }
+}
+
+/// Takes the lock of an output directory: one process works there. The system lets go of it when the
+/// process ends, however it ends.
+fn lock(directory: &Path) -> Result<File, JournalError> {
+    let open = |source| JournalError::Open {
+        path: directory.to_owned(),
+        source,
+    };
+    std::fs::create_dir_all(directory).map_err(open)?;
+    let lock = File::create(directory.join("journal.lock")).map_err(open)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::Locked(directory.to_owned())),
+        Err(std::fs::TryLockError::Error(e)) => Err(open(e)),
     }
 }
 

@@ -87,19 +87,7 @@ impl SqliteJournal {
         station: &str,
         eids: impl IntoIterator<Item = String>,
     ) -> Result<Self, JournalError> {
-        let open = |source| JournalError::Open {
-            path: directory.to_owned(),
-            source,
-        };
-        std::fs::create_dir_all(directory).map_err(open)?;
-        let lock = File::create(directory.join("journal.lock")).map_err(open)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                return Err(JournalError::Locked(directory.to_owned()));
-            }
-            Err(std::fs::TryLockError::Error(e)) => return Err(open(e)),
-        }
+        let lock = super::lock(directory)?;
         let path = directory.join(Self::FILE);
         let mut db = Connection::open(&path).map_err(|source| JournalError::Sqlite {
             path: path.clone(),

@@ -5,6 +5,7 @@ use super::card::{self, Identity};
 use super::error::PersonalizeError;
 use super::event::{Event, Notice, RunObserver};
 use super::evidence::Recorded;
+use super::hook::{Hook, OnHookFailure};
 use super::station::{Presented, Station};
 use super::{Job, Options, Outcome, output};
 use crate::exit::{self, ExitCode};
@@ -241,12 +242,34 @@ impl Shared<'_, '_> {
         let mut observer = self.observer.lock().unwrap_or_else(PoisonError::into_inner);
         let flow = observer(&notice);
         drop(observer);
+        self.hook(&notice)?;
         match flow {
             ControlFlow::Break(()) => Err(PersonalizeError::Interrupted),
             ControlFlow::Continue(()) if rest && self.stopped() => {
                 Err(PersonalizeError::Interrupted)
             }
             ControlFlow::Continue(()) => Ok(()),
+        }
+    }
+
+    /// Runs the hook, on this reader's thread, if a card ended.
+    fn hook(&self, notice: &Notice) -> Result<(), PersonalizeError> {
+        let (Event::CardDone { eid, .. } | Event::CardFailed { eid, .. }) = &notice.event else {
+            return Ok(());
+        };
+        let Some(hook) = &self.options.hook else {
+            return Ok(());
+        };
+        let out = &self.options.out;
+        let Err(failed) = hook.after(notice, |eid| output::receipt_file(out, eid)) else {
+            return Ok(());
+        };
+        Hook::record(out, notice, eid, &failed)?;
+        let (eid, error) = (eid.clone(), failed.to_string());
+        self.tell(&notice.reader, Event::HookFailed { eid, error })?;
+        match hook.on_failure {
+            OnHookFailure::Warn => Ok(()),
+            OnHookFailure::Stop => Err(failed.into()),
         }
     }
 

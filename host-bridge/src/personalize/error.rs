@@ -1,6 +1,7 @@
 //! Why personalizing a card, or a whole run, failed.
 
 use super::es10::Es10Error;
+use super::hook::HookError;
 use crate::exit::{self, Exit, ExitCode};
 use crate::gp::GpError;
 use crate::journal::JournalError;
@@ -141,6 +142,9 @@ pub enum PersonalizeError {
         /// What is wrong.
         problem: String,
     },
+    /// The hook failed, and the run was to stop then.
+    #[error("{0}; the card itself is done with, the run stopped as --hook-failure says")]
+    Hook(#[from] HookError),
     /// The observer said stop.
     #[error("stopped on request; the same command goes on from here")]
     Interrupted,
@@ -175,6 +179,7 @@ impl PersonalizeError {
         match self {
             PersonalizeError::In { source, .. } => source.stops_run(),
             PersonalizeError::Interrupted
+            | PersonalizeError::Hook(_)
             | PersonalizeError::Journal(_)
             | PersonalizeError::Output { .. }
             | PersonalizeError::Gp(GpError::Random(_)) => true,
@@ -224,6 +229,7 @@ impl ExitCode for PersonalizeError {
             PersonalizeError::Journal(e) => e.exit(),
             PersonalizeError::Output { .. } => exit::OUTPUT,
             PersonalizeError::Virtual { .. } => exit::FAILED,
+            PersonalizeError::Hook(_) => exit::HOOK,
             PersonalizeError::Interrupted => exit::INTERRUPTED,
             PersonalizeError::In { source, .. } => source.exit(),
         }

@@ -83,6 +83,13 @@ pub enum Event {
         /// The reason.
         error: String,
     },
+    /// The hook failed for a card that ended; the card stays as it is.
+    HookFailed {
+        /// Its EID.
+        eid: String,
+        /// The error.
+        error: String,
+    },
     /// A reader can't go on; the others do.
     ReaderLost {
         /// Exit code of the reason.

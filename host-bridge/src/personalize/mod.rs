@@ -16,6 +16,7 @@ mod error;
 mod es10;
 mod event;
 mod evidence;
+mod hook;
 mod output;
 mod station;
 mod virtual_station;
@@ -27,6 +28,7 @@ pub use error::PersonalizeError;
 pub use es10::{Es10, Es10Error};
 pub(crate) use event::emit;
 pub use event::{Event, Notice, Observer, RunObserver};
+pub use hook::{Hook, HookError, OnHookFailure};
 pub use output::{Receipt, ResponseRow};
 pub use station::{Presented, ReaderStation, Station};
 pub use virtual_station::VirtualStation;
@@ -64,6 +66,8 @@ pub struct Options {
     pub stop: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Name of the station, in its receipts.
     pub station: String,
+    /// What to run for each card that ended.
+    pub hook: Option<Hook>,
 }
 
 impl Options {
@@ -79,6 +83,7 @@ impl Options {
             clock: Arc::new(|| jiff::Timestamp::now().to_string()),
             stop: Arc::new(|| false),
             station: "station".to_owned(),
+            hook: None,
         }
     }
 

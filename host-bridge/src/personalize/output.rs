@@ -135,7 +135,7 @@ pub(super) fn seal(receipt: &Receipt, head: &ChainHead) -> Result<Sealed, String
     })
 }
 
-fn receipt_file(out: &Path, eid: &str) -> PathBuf {
+pub(super) fn receipt_file(out: &Path, eid: &str) -> PathBuf {
     out.join("receipts").join(format!("{eid}.json"))
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 const CARDS: u32 = 12;
 
 /// Names and contents of a folder's files; a half written one counts as none.
-fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries
         .map(|entry| {

@@ -1,5 +1,5 @@
-//! The `ipae` binary as its users meet it: help, bad input, being killed, cards behind a real PC/SC
-//! stack.
+//! The `ipae` binary as its users meet it: help, bad input, being killed, stations that share an order,
+//! cards behind a real PC/SC stack.
 
 mod bad_input;
 mod card_info;
@@ -7,6 +7,9 @@ mod convert;
 mod help;
 mod killed;
 mod pcsc;
+mod postgres;
+mod queue;
 mod scripts;
+mod stream;
 mod support;
 mod vm;

@@ -88,10 +88,12 @@ impl Run {
         self
     }
 
-    /// Standard output as JSON.
+    /// Standard output as JSON; of a stream of lines, the last one.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:#?}"))
+        serde_json::from_str(&self.stdout)
+            .or_else(|_| serde_json::from_str(self.stdout.lines().last().unwrap_or_default()))
+            .unwrap_or_else(|e| panic!("{e}: {self:#?}"))
     }
 
     /// Standard error as the JSON of an error.
@@ -184,10 +186,7 @@ impl Bench {
 
     /// A virtual card as its file has it.
     pub fn card(&self, eid: &str) -> VirtualCard {
-        let file = self.out.join(format!("cards/{eid}.card"));
-        VirtualLink::open(eid, &file)
-            .unwrap_or_else(|e| panic!("{e}"))
-            .into_card()
+        card_in(&self.out.join("cards"), eid)
     }
 
     /// Lines of `response.csv` below its header.
@@ -195,6 +194,13 @@ impl Bench {
         let text = std::fs::read_to_string(self.out.join("response.csv")).expect("response.csv");
         text.lines().skip(1).map(str::to_owned).collect()
     }
+}
+
+/// A virtual card as its file in a folder has it.
+pub fn card_in(dir: &Path, eid: &str) -> VirtualCard {
+    VirtualLink::open(eid, &dir.join(format!("{eid}.card")))
+        .unwrap_or_else(|e| panic!("{e}"))
+        .into_card()
 }
 
 /// The card carries the applet once and obeys one eIM.
