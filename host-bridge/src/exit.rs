@@ -71,6 +71,7 @@ exits! {
     INTERRUPTED = 43, "interrupted", "stopped on request; the same command resumes";
     QUEUE = 44, "queue", "the order's queue can't be reached, or was lost while at work";
     HOOK = 45, "hook", "the hook command failed, and the run was to stop then";
+    RECEIPTS = 46, "receipts", "a receipt is missing, altered, out of its place or doubled";
 
     SCENARIO = 50, "scenario", "a test scenario failed";
     LOCKSTEP = 51, "lockstep", "applet and model differ";

@@ -12,7 +12,9 @@ use cards::pki::Hierarchy;
 use host_bridge::eim::EimIdentity;
 use host_bridge::exit;
 use host_bridge::order::{KeyStore, Order, SampleOptions};
-use host_bridge::personalize::{Applet, Options, Outcome as CardsOutcome, VirtualStation, run};
+use host_bridge::personalize::{
+    Applet, Options, Outcome as CardsOutcome, VirtualStation, receipt, run,
+};
 use host_bridge::report::CardRow;
 use host_bridge::scenario::{
     self, EIM_ADDRESS, Failure as BenchFailure, Outcome, SCENARIOS, Scenario, ScenarioReport, Setup,
@@ -25,7 +27,14 @@ use std::time::{Duration, Instant};
 /// Name of the eIM that cards are moved to in scenarios.
 const SECOND_EIM: &str = "eim2.lab.example";
 /// What a lab leaves in its folder, to be made anew by the next one.
-const LEFTOVERS: &[&str] = &["applet", CARDS, "receipts", "order.csv", "response.csv"];
+const LEFTOVERS: &[&str] = &[
+    "applet",
+    CARDS,
+    "receipts",
+    receipt::STATEMENT,
+    "order.csv",
+    "response.csv",
+];
 /// Files of the journal begin so.
 const JOURNAL: &str = "journal.";
 

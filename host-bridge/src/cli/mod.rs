@@ -102,6 +102,7 @@ enum Command {
     #[command(subcommand)]
     Order(order::Order),
     /// Load, install, personalize and verify the cards of an order
+    #[command(subcommand)]
     Personalize(personalize::Personalize),
     /// The lab eIM: serve, enqueue, look at results
     #[command(subcommand)]
@@ -126,7 +127,7 @@ enum Command {
 
 /// Parses the command line, runs the command, prints its error; gives the process's exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(personalize::with_run(std::env::args_os()));
     cli.color.apply();
     let out = Out::new(cli.json);
     let result = match cli.command {

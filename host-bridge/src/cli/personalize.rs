@@ -8,29 +8,82 @@ use super::queue::QueueArgs;
 use super::show::{self, Show, ShowArgs};
 use super::{build, card, interrupt, pki};
 use cards::euicc::EuiccSetup;
-use clap::Args;
+use clap::{Args, Subcommand};
 use host_bridge::exit;
 use host_bridge::gp::Attempts;
 use host_bridge::journal::{Journal, PostgresJournal};
 use host_bridge::order::Order;
 use host_bridge::personalize::{
     Applet, Batch, Event, Notice, Options, Outcome, ReaderStation, Station, VirtualStation,
+    retry_help,
 };
+use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod report;
+mod resume;
+mod status;
+mod verify;
+
+/// Work through an order: load, install, personalize and verify its cards.
+#[derive(Subcommand)]
+pub enum Personalize {
+    /// Work through an order (also without the word `run`)
+    Run(Box<Run>),
+    /// How far a batch is, or one card of it
+    Status(status::Status),
+    /// Go on with a batch, as its first command was
+    Resume(resume::Resume),
+    /// Yield, failures, times of a batch: one HTML file and JSON
+    Report(report::Report),
+    /// Check that all receipts are there, unaltered, in their place, once
+    VerifyReceipts(verify::VerifyReceipts),
+}
+
+impl Personalize {
+    pub fn run(self, out: &Out) -> Result<(), Failure> {
+        match self {
+            Personalize::Run(command) => command.run(out),
+            Personalize::Status(command) => command.run(out),
+            Personalize::Resume(command) => command.run(out),
+            Personalize::Report(command) => command.run(out),
+            Personalize::VerifyReceipts(command) => command.run(out),
+        }
+    }
+}
+
+/// Puts in the word `run` where options follow `personalize` at once.
+pub fn with_run(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = words.collect();
+    let at = words.iter().skip(1).position(|word| {
+        let word = word.to_string_lossy();
+        !word.starts_with('-') && !["auto", "always", "never"].contains(&&*word)
+    });
+    let at = at.map_or(0, |at| at + 1);
+    let help = ["-h", "--help"];
+    if words.get(at).is_some_and(|word| word == "personalize")
+        && words.get(at + 1).is_some_and(|next| {
+            let next = next.to_string_lossy();
+            next.starts_with('-') && !help.contains(&&*next)
+        })
+    {
+        words.insert(at + 1, "run".into());
+    }
+    words
+}
+
 /// Where virtual cards are kept, below the output folder.
 pub const CARDS: &str = "cards";
 
-#[derive(Args)]
-#[command(after_help = "\
+const RUN: &str = "\
 Examples:
   ipae order sample --count 8 --out order.csv
-  ipae personalize --order order.csv --card virtual-lab --virtual --out run1
-  ipae personalize --order order.csv --card my-card.toml --keys keys.toml --reader \"ACR38\" --wait --out run1
-  ipae personalize --order order.csv --reader \"ACR38\" --queue postgres://line@db/order7 --station s1 --out s1
-  ipae personalize --order order.csv --virtual --hook print-label --hook-arg=--queue=small --out run1
+  ipae personalize run --order order.csv --card virtual-lab --virtual --readers 4 --out run1
+  ipae personalize run --order order.csv --card my-card.toml --keys keys.toml --reader \"ACR38\" --wait --out run1
+  ipae personalize run --order order.csv --reader \"ACR38\" --queue postgres://line@db/order7 --station s1 --out s1
+  ipae personalize run --order order.csv --virtual --hook print-label --hook-arg=--queue=small --out run1
 
 On a terminal it shows a screen (--plain: lines); with --json a line for each event, the last one with
 the figures. Stations that share a --queue need the same order, definition and applet, each a --station
@@ -38,13 +91,23 @@ and an --out of its own; a card that a station left unfinished goes on wherever 
 The whole order is checked before the first card. The same command again resumes after a stop of
 any kind (Ctrl-C, kill, power): no card is done twice, none is left out. It leaves in the output
 folder:
-  receipts/EID.json   one a card: what was read back from it
+  receipts/EID.json   one a card: what was read back from it, chained and signed
+  receipts.json       the order's cards and the end of the chain, signed
   response.csv        one line a card: state, error, association token
   journal.sqlite      what was begun and what was done
   applet/             the applet that was built for it, without --cap
-  cards/EID.card      the virtual cards, with --virtual")]
+  cards/EID.card      the virtual cards, with --virtual
+
+`ipae help personalize run` says which failed cards are tried again.";
+
+fn long_help() -> String {
+    format!("{RUN}\n\n{}", retry_help())
+}
+
+#[derive(Args)]
+#[command(after_help = RUN, after_long_help = long_help())]
 #[command(group = clap::ArgGroup::new("where").required(true))]
-pub struct Personalize {
+pub struct Run {
     /// The order
     #[arg(long, value_name = "FILE.csv")]
     order: PathBuf,
@@ -94,6 +157,13 @@ pub struct Personalize {
     /// DELETE a package of the applet's AID that was not loaded by these runs, and its instances
     #[arg(long)]
     replace_foreign: bool,
+    /// Try cards again that were set aside: see the table in the long help
+    #[arg(long)]
+    retry_failed: bool,
+    /// The key that signs receipts: P-256, PEM; made if it isn't there. Without it receipt-key.pem in the
+    /// output folder
+    #[arg(long, value_name = "FILE.pem")]
+    receipt_key: Option<PathBuf>,
     /// Try cards again that refused EXTERNAL AUTHENTICATE; each try counts on the card
     #[arg(long)]
     retry_authentication: bool,
@@ -118,7 +188,7 @@ pub fn applet(cap: Option<&Path>, out: &Path, card: &str, to: &Out) -> Result<Ap
     Ok(Applet::from_file(&cap)?)
 }
 
-impl Personalize {
+impl Run {
     pub fn run(self, out: &Out) -> Result<(), Failure> {
         let definition = card::find(&self.card)?;
         let order = Order::read(&self.order, &definition, &self.keys.store()?)?;
@@ -152,6 +222,17 @@ impl Personalize {
         options.stop_on_error = self.stop_on_error;
         options.replace_foreign = self.replace_foreign;
         options.retry_authentication = self.retry_authentication;
+        options.retry_failed = self.retry_failed;
+        if let Some(key) = &self.receipt_key {
+            options.receipt_key.clone_from(key);
+        }
+        if !options.receipt_key.exists() {
+            out.note(format!(
+                "making the key that signs receipts: {}, with its public key beside it",
+                options.receipt_key.display()
+            ));
+        }
+        resume::keep(&self.out)?;
         options.station.clone_from(&self.station);
         match &self.attempts {
             Some(path) => options.attempts = Attempts::at(path),
@@ -335,7 +416,7 @@ fn result(outcome: &Outcome, dir: &Path) -> Result<(), Failure> {
             ),
         )
         .next(format!(
-            "{} says why; the same command goes on with them",
+            "{} says why; the same command goes on, with --retry-failed also with cards that were set aside",
             dir.join("response.csv").display()
         ))),
     }

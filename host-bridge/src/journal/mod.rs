@@ -337,11 +337,21 @@ pub trait Journal: Send + Sync {
     fn receipts(&self, after: u64) -> Result<Vec<Sealed>, JournalError>;
 }
 
+/// What an error of SQLite usually comes from.
+fn hint(error: &rusqlite::Error) -> &'static str {
+    use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
+    match error.sqlite_error_code() {
+        Some(DiskFull | SystemIoFailure) => ": is there space left on the disk?",
+        Some(ReadOnly | CannotOpen) => ": can the folder be written?",
+        _ => "",
+    }
+}
+
 /// Why the journal can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// SQLite.
-    #[error("journal {}: {source}", path.display())]
+    #[error("journal {}: {source}{}", path.display(), hint(source))]
     Sqlite {
         /// The file.
         path: PathBuf,

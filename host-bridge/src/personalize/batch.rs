@@ -6,6 +6,7 @@ use super::error::PersonalizeError;
 use super::event::{Event, Notice, RunObserver};
 use super::evidence::Recorded;
 use super::hook::{Hook, OnHookFailure};
+use super::receipt::Signer;
 use super::station::{Presented, Station};
 use super::{Job, Options, Outcome, output};
 use crate::exit::{self, ExitCode};
@@ -90,7 +91,9 @@ impl<'a> Batch<'a> {
         options: &Options,
         observer: &mut RunObserver<'_>,
     ) -> Result<Outcome, PersonalizeError> {
+        let signer = Signer::open(&options.receipt_key, &options.random)?;
         output::write_missing_receipts(&options.out, journal)?;
+        self.state(journal, options, &signer)?;
         let records = journal.cards()?;
         let done = records
             .iter()
@@ -100,6 +103,7 @@ impl<'a> Batch<'a> {
             batch: self,
             journal,
             options,
+            signer: &signer,
             observer: Mutex::new(observer),
             halt: AtomicBool::new(false),
             enough: AtomicBool::new(false),
@@ -128,6 +132,7 @@ impl<'a> Batch<'a> {
         // The first error that isn't a mere answer to another one's.
         let mut errors: Vec<PersonalizeError> = ended.into_iter().filter_map(Result::err).collect();
         errors.sort_by_key(|error| matches!(error, PersonalizeError::Interrupted));
+        self.state(journal, options, &signer)?;
         let outcome = self.outcome(journal, options, &tally)?;
         if let Some(error) = errors.into_iter().next() {
             return Err(error);
@@ -139,6 +144,17 @@ impl<'a> Batch<'a> {
             }
         }
         Ok(outcome)
+    }
+
+    /// Says where the station's chain of receipts ends.
+    fn state(
+        &self,
+        journal: &dyn Journal,
+        options: &Options,
+        signer: &Signer,
+    ) -> Result<(), PersonalizeError> {
+        let at = (options.clock)();
+        output::write_statement(&options.out, &self.order.digest, journal, &at, signer)
     }
 
     fn outcome(
@@ -187,6 +203,7 @@ struct Shared<'a, 'o> {
     batch: &'a Batch<'a>,
     journal: &'a dyn Journal,
     options: &'a Options,
+    signer: &'a Signer,
     observer: Mutex<&'a mut RunObserver<'o>>,
     /// Stop at the next step.
     halt: AtomicBool,
@@ -465,6 +482,8 @@ impl Shared<'_, '_> {
             journal: self.journal,
             order_digest: &self.batch.order.digest,
             replace_foreign: self.options.replace_foreign,
+            signer: self.signer,
+            reader,
         };
         let mut observer = |event: &Event| match self.tell(reader, event.clone()) {
             Ok(()) => ControlFlow::Continue(()),

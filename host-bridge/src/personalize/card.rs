@@ -4,7 +4,8 @@ use super::applet::Applet;
 use super::error::PersonalizeError;
 use super::es10::Es10;
 use super::evidence::Recorded;
-use super::output::{AppletReceipt, EimReceipt, KeySetReceipt, Receipt, seal, write_receipt};
+use super::output::write_receipt;
+use super::receipt::{self, AppletReceipt, EimReceipt, KeySetReceipt, Receipt, RunReceipt};
 use super::{Event, Job, Observer, Options, emit};
 use crate::gp::{Authentication, Domain, GpError, Notice};
 use crate::journal::{ChainHead, Progress};
@@ -146,7 +147,7 @@ pub(super) fn personalize(
     let record = job.journal.card(&work.eid)?;
     let finished = (options.clock)();
     let receipt = Receipt {
-        format: 1,
+        format: receipt::FORMAT,
         eid: work.eid.clone(),
         iccids: row.iccids.iter().map(ToString::to_string).collect(),
         line: row.line,
@@ -172,11 +173,14 @@ pub(super) fn personalize(
             association_token: token.or_else(|| record.as_ref()?.token),
         },
         configuration: row.config.clone(),
+    };
+    let run = RunReceipt {
         attempts: job.attempts,
+        reader: job.reader.to_owned(),
         traffic: link.traffic(),
         finished: finished.clone(),
     };
-    let mut seal = |head: &ChainHead| seal(&receipt, head);
+    let mut seal = |head: &ChainHead| receipt::seal(&receipt, &run, head, job.signer);
     let sealed = job.journal.finish(&work.eid, &finished, &mut seal)?;
     write_receipt(&options.out, &sealed)?;
     Ok(sealed.sequence)

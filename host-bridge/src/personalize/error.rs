@@ -2,6 +2,7 @@
 
 use super::es10::Es10Error;
 use super::hook::HookError;
+use super::receipt::SignerError;
 use crate::exit::{self, Exit, ExitCode};
 use crate::gp::GpError;
 use crate::journal::JournalError;
@@ -134,6 +135,9 @@ pub enum PersonalizeError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The key that signs receipts.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// A virtual card can't be made or stored.
     #[error("virtual card {eid}: {problem}")]
     Virtual {
@@ -228,6 +232,7 @@ impl ExitCode for PersonalizeError {
             PersonalizeError::Link(e) => e.exit(),
             PersonalizeError::Journal(e) => e.exit(),
             PersonalizeError::Output { .. } => exit::OUTPUT,
+            PersonalizeError::Signer(e) => e.exit(),
             PersonalizeError::Virtual { .. } => exit::FAILED,
             PersonalizeError::Hook(_) => exit::HOOK,
             PersonalizeError::Interrupted => exit::INTERRUPTED,

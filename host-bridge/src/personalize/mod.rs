@@ -18,6 +18,8 @@ mod event;
 mod evidence;
 mod hook;
 mod output;
+pub mod receipt;
+mod retry;
 mod station;
 mod virtual_station;
 
@@ -29,7 +31,9 @@ pub use es10::{Es10, Es10Error};
 pub(crate) use event::emit;
 pub use event::{Event, Notice, Observer, RunObserver};
 pub use hook::{Hook, HookError, OnHookFailure};
-pub use output::{Receipt, ResponseRow};
+pub use output::ResponseRow;
+pub use receipt::{Receipt, Signer};
+pub use retry::{RETRY, Retry, retry, retry_help};
 pub use station::{Presented, ReaderStation, Station};
 pub use virtual_station::VirtualStation;
 
@@ -54,6 +58,8 @@ pub struct Options {
     pub stop_on_error: bool,
     /// Replace a package of the same AID that these runs did not load. Deletes it and its instances.
     pub replace_foreign: bool,
+    /// Try cards again that were set aside for any other reason.
+    pub retry_failed: bool,
     /// Try cards again that refused EXTERNAL AUTHENTICATE in an earlier run. Each try counts on the card.
     pub retry_authentication: bool,
     /// The record of authentication attempts. What it permits follows from `retry_authentication`.
@@ -68,6 +74,8 @@ pub struct Options {
     pub station: String,
     /// What to run for each card that ended.
     pub hook: Option<Hook>,
+    /// The key that signs receipts; made if it isn't there.
+    pub receipt_key: PathBuf,
 }
 
 impl Options {
@@ -77,6 +85,7 @@ impl Options {
             out: out.to_owned(),
             stop_on_error: false,
             replace_foreign: false,
+            retry_failed: false,
             retry_authentication: false,
             attempts: Attempts::at(out.join("attempts.sqlite")),
             random: Arc::new(|bytes| getrandom::fill(bytes).map_err(|e| e.to_string())),
@@ -84,6 +93,7 @@ impl Options {
             stop: Arc::new(|| false),
             station: "station".to_owned(),
             hook: None,
+            receipt_key: out.join(Signer::FILE),
         }
     }
 
@@ -100,10 +110,10 @@ impl Options {
 
     /// Exit codes of errors after which a card isn't tried again.
     fn set_aside(&self) -> Vec<u8> {
-        match self.retry_authentication {
-            true => Vec::new(),
-            false => vec![exit::NOT_AUTHENTICATED.code],
-        }
+        let mut codes = retry::set_aside(self.retry_failed, self.retry_authentication);
+        // A foreign package that may be replaced is the operator's answer to a refusal.
+        codes.retain(|code| !(self.replace_foreign && *code == exit::CARD_REFUSED.code));
+        codes
     }
 }
 
@@ -135,6 +145,8 @@ pub(crate) struct Job<'a> {
     pub journal: &'a dyn Journal,
     pub order_digest: &'a str,
     pub replace_foreign: bool,
+    pub signer: &'a Signer,
+    pub reader: &'a str,
 }
 
 /// Personalizes the cards of an order that are not done yet, with the journal in the output directory.

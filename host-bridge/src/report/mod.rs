@@ -5,6 +5,7 @@
 //! exchange is made here, from the records of terminal and eIM; the rules of the protocols are the
 //! model's.
 
+pub mod batch;
 mod decode;
 mod html;
 mod junit;

@@ -4,7 +4,7 @@ mod refused;
 mod resumed;
 
 use super::*;
-use crate::exit::{Exit, ExitCode};
+use crate::exit::{self, Exit, ExitCode};
 use crate::order::{KeyStore, SampleOptions, sample};
 use crate::transport::CardLink;
 use cards::card::VirtualCard;
