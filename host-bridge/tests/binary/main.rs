@@ -4,8 +4,11 @@
 mod bad_input;
 mod card_info;
 mod convert;
+#[cfg(unix)]
+mod disk;
 mod help;
 mod killed;
+mod many;
 mod pcsc;
 mod postgres;
 mod queue;

@@ -1,8 +1,10 @@
 //! What one does with a card in a reader on an ordinary day.
 
 use super::service::{Service, new_card, skip};
-use crate::support::{Bench, Run, ipae};
+use crate::support::{Bench, Run, applet, ipae};
 use host_bridge::personalize::VirtualLink;
+use serde_json::Value;
+use std::path::Path;
 
 #[test]
 fn a_card_in_a_reader_is_personalized_and_obeys_its_eim() {
@@ -31,6 +33,7 @@ fn a_card_in_a_reader_is_personalized_and_obeys_its_eim() {
             .join(format!("receipts/{}.json", bench.eids[0]))
             .is_file()
     );
+    same_receipt_in_process(&bench);
     // The same command again: the card is done, and nothing is sent to it.
     let again = Run::of(bench.personalize_on(&reader).arg("--json"))
         .good()
@@ -55,6 +58,28 @@ fn a_card_in_a_reader_is_personalized_and_obeys_its_eim() {
         .unwrap_or_else(|e| panic!("{e}"))
         .into_card();
     crate::support::assert_personalized(&card);
+}
+
+/// The receipt but for what differs from run to run.
+fn receipt(out: &Path, eid: &str) -> Value {
+    let text = std::fs::read(out.join(format!("receipts/{eid}.json"))).expect("a receipt");
+    let mut value: Value = serde_json::from_slice(&text).expect("JSON");
+    let members = value.as_object_mut().expect("an object");
+    for name in ["run", "chain", "signature"] {
+        assert!(members.remove(name).is_some(), "{name}");
+    }
+    value
+}
+
+/// The same order on a card in this process gives the same receipt.
+fn same_receipt_in_process(bench: &Bench) {
+    let out = bench.path("in-process");
+    let mut command = ipae();
+    command.arg("personalize").arg("--order").arg(&bench.order);
+    command.args(["--virtual", "--cap"]).arg(applet());
+    Run::of(command.arg("--out").arg(&out)).good();
+    let eid = &bench.eids[0];
+    assert_eq!(receipt(&bench.out, eid), receipt(&out, eid));
 }
 
 /// Runs scenarios on the card with `ipae test`; gives the last counter that the card took.
