@@ -44,7 +44,11 @@ pub const RETRY: &[(Exit, Retry, &str)] = &[
         "it was left at a step's boundary",
     ),
     (exit::HSM, Retry::WhenSeen, "the card was left alone"),
-    (exit::QUEUE, Retry::WhenSeen, "nothing is wrong with the card"),
+    (
+        exit::QUEUE,
+        Retry::WhenSeen,
+        "nothing is wrong with the card",
+    ),
     (
         exit::ATTEMPTS,
         Retry::Authentication,
