@@ -101,7 +101,7 @@ fn scenarios(bench: &Bench, reader: &str, counter: u64, names: &[&str]) -> u64 {
         (&passed["passed"], &passed["failed"]),
         (&names.len().into(), &0.into())
     );
-    let report: serde_json::Value = serde_json::from_str(&report).expect("the report");
+    let report: Value = serde_json::from_str(&report).expect("the report");
     let list = report["scenarios"]["list"].as_array().expect("scenarios");
     for (row, name) in list.iter().zip(names) {
         assert_eq!(
