@@ -94,6 +94,25 @@ pub enum ChainError {
     Eid { found: String, detail: String },
 }
 
+impl ChainError {
+    /// Which certificate of the chain it is.
+    pub fn certificate(&self) -> &'static str {
+        match self {
+            ChainError::Malformed { certificate, .. }
+            | ChainError::Issuer { certificate, .. }
+            | ChainError::KeyIdentifier { certificate, .. }
+            | ChainError::Signature { certificate, .. }
+            | ChainError::KeyUsage { certificate, .. }
+            | ChainError::Policy { certificate, .. }
+            | ChainError::CriticalExtension { certificate, .. }
+            | ChainError::NoObjectIdentifier { certificate }
+            | ChainError::BasicConstraints { certificate, .. }
+            | ChainError::Expired { certificate, .. } => certificate,
+            ChainError::NameConstraints { .. } | ChainError::Eid { .. } => EUICC,
+        }
+    }
+}
+
 /// A certificate cut into the three parts that its signature is checked with.
 #[derive(Sequence)]
 struct Parts<'a> {

@@ -4,11 +4,18 @@ use super::*;
 use crate::euicc::bpp::{self, Binding, ProtectionKeys};
 use crate::pki::{Cert, HierarchyOptions, SecretKey, ServerRole, SmdpCredential};
 use applet_model::sgp::download::*;
-use applet_model::sgp::es10::{GetEuiccChallengeRequest, GetEuiccChallengeResponse};
+use applet_model::sgp::es10::{
+    ConfigImmediateEnableResult, ConfigureImmediateProfileEnablingRequest,
+    ConfigureImmediateProfileEnablingResponse, GetEuiccChallengeRequest, GetEuiccChallengeResponse,
+    ImmediateEnableRequest, ImmediateEnableResponse, ImmediateEnableResult,
+};
 use applet_model::sgp::euicc_info::{EuiccInfo2, GetEuiccInfo2Request};
 use applet_model::sgp::ipa_data::{DeviceCapabilities, DeviceInfo};
 use applet_model::sgp::notification::*;
-use applet_model::sgp::profile::PprIds;
+use applet_model::sgp::profile::{
+    IconType, NotificationConfigurationInformation, NotificationEvent, PprIds,
+    ProfileInfoListRequest, ProfileInfoListResponse,
+};
 use applet_model::sgp::{CertificateDer, KeyId, Octet16, Octet32, Octets, Signed};
 use applet_model::tlv;
 use proptest::prelude::*;
@@ -581,6 +588,109 @@ fn memory_is_counted_and_said() {
 }
 
 #[test]
+fn a_profile_is_installed_deleted_and_enabled_at_once_where_that_is_configured() {
+    let mut server = Server::new();
+    server.profile = small_package(NEW);
+    let told = |events: &[u8], address: &str| NotificationConfigurationInformation {
+        profile_management_operation: NotificationEvent::of(events),
+        notification_address: address.into(),
+    };
+    server.metadata.notification_configuration_info = Some(vec![
+        told(&[NotificationEvent::NOTIFICATION_INSTALL], "delta.example"),
+        told(
+            &[NotificationEvent::NOTIFICATION_ENABLE],
+            "smdp.lab.example",
+        ),
+    ]);
+    server.metadata.icon_type = Some(IconType::Png);
+    server.metadata.icon = Some(octets(vec![1, 2, 3]));
+    let mut lab = Lab::bare();
+    let immediate: ConfigureImmediateProfileEnablingResponse =
+        lab.call(&ConfigureImmediateProfileEnablingRequest {
+            immediate_enable_flag: true,
+            default_smdp_oid: Some(server.smdp.oid),
+            default_smdp_address: Some(server.smdp.address.clone()),
+        });
+    assert_eq!(
+        immediate.config_immediate_enable_result,
+        ConfigImmediateEnableResult::Ok
+    );
+    let enable = |lab: &mut Lab| -> ImmediateEnableResult {
+        let answer: ImmediateEnableResponse =
+            lab.call(&ImmediateEnableRequest { refresh_flag: true });
+        answer.immediate_enable_result
+    };
+    assert_eq!(enable(&mut lab), ImmediateEnableResult::NoSessionContext);
+    let free = lab.euicc.free_profile_memory();
+    let result = lab.download(&server);
+    let data = &result.profile_installation_result_data;
+    let FinalResult::SuccessResult(success) = &data.final_result else {
+        panic!("{data:?}");
+    };
+    let profile = lab.profile(NEW).clone();
+    assert_eq!(success.aid.as_bytes(), profile.isdp_aid);
+    assert_eq!(profile.name, "Delta IoT");
+    assert_eq!(profile.fallback_allowed, Some(true));
+    assert!(!profile.enabled);
+    assert!(profile.size > 0);
+    assert_eq!(lab.euicc.free_profile_memory(), free - profile.size);
+    assert!(lab.euicc.state().one_time.is_none());
+    // The result, and a notification for another address.
+    assert_eq!(lab.euicc.state().notifications.len(), 2);
+    let infos: ProfileInfoListResponse = lab.call(&ProfileInfoListRequest::default());
+    let ProfileInfoListResponse::ProfileInfoListOk(list) = infos else {
+        panic!("{infos:?}");
+    };
+    let info = list.last().unwrap();
+    assert_eq!(info.iccid, Some(iccid(NEW)));
+    assert_eq!(info.icon, server.metadata.icon);
+
+    assert_eq!(lab.enabled().as_deref(), Some(ALPHA));
+    assert_eq!(enable(&mut lab), ImmediateEnableResult::Ok);
+    assert_eq!(lab.enabled().as_deref(), Some(NEW));
+    assert_eq!(enable(&mut lab), ImmediateEnableResult::NoSessionContext);
+    // Once more, it is there already.
+    assert_eq!(
+        lab.refused(&server),
+        (BppCommandId::StoreMetadata, ErrorReason::IccidAlreadyExists)
+    );
+    // The package is of another profile than the metadata.
+    server.profile = small_package(GAMMA);
+    server.metadata.iccid = "8949449999999990007".parse().unwrap();
+    assert_eq!(
+        lab.refused(&server),
+        (BppCommandId::LoadProfileElements, ErrorReason::DataMismatch)
+    );
+    assert_eq!(enable(&mut lab), ImmediateEnableResult::NoSessionContext);
+}
+
+#[test]
+fn immediate_enabling_looks_at_who_sent_the_profile() {
+    let mut server = Server::new();
+    server.profile = small_package(NEW);
+    for (oid, address) in [
+        (Some("1.2.3".parse().unwrap()), None),
+        (None, Some("other.example".to_owned())),
+    ] {
+        let mut lab = Lab::bare();
+        let _: ConfigureImmediateProfileEnablingResponse =
+            lab.call(&ConfigureImmediateProfileEnablingRequest {
+                immediate_enable_flag: true,
+                default_smdp_oid: oid,
+                default_smdp_address: address,
+            });
+        lab.download(&server);
+        let answer: ImmediateEnableResponse =
+            lab.call(&ImmediateEnableRequest { refresh_flag: true });
+        assert_eq!(
+            answer.immediate_enable_result,
+            ImmediateEnableResult::ImmediateEnableNotAvailable
+        );
+        assert_eq!(lab.enabled().as_deref(), Some(ALPHA));
+    }
+}
+
+#[test]
 fn results_are_notifications_until_they_are_acknowledged() {
     let (mut lab, server) = (Lab::bare(), Server::new());
     let result = lab.download(&server);
@@ -740,6 +850,18 @@ proptest! {
         lab.send(&tlv::write(tag, &bytes));
         lab.send(&bytes);
     }
+}
+
+/// A package of a header and an end.
+fn small_package(iccid: &str) -> Vec<u8> {
+    let iccid: Iccid = iccid.parse().unwrap();
+    let digits: Vec<u8> = iccid.as_bytes().iter().map(|b| b.rotate_left(4)).collect();
+    let mut header = vec![0x80, 1, 2, 0x81, 1, 3];
+    header.extend(tlv::write(0x83, &digits));
+    header.extend([0xA5, 0, 0xA6, 0]);
+    let mut out = tlv::write(0xA0, &header);
+    out.extend([0xAA, 5, 0xA0, 3, 0x81, 1, 1]);
+    out
 }
 
 /// Data objects that look like a package from afar, so many bytes of them.
