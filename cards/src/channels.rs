@@ -17,8 +17,8 @@ pub enum Selected {
     /// The UICC's file system (MF and ADFs), which is selected after a reset.
     #[default]
     Files,
-    /// The issuer security domain.
-    Isd,
+    /// A security domain: the issuer's or a supplementary one.
+    Domain(Aid),
     /// The ISD-R of the eUICC.
     IsdR,
     /// The eUICC's controlling authority security domain.
@@ -100,10 +100,11 @@ impl Channels {
             .filter_map(|(n, c)| Some((n, c.as_mut()?)))
     }
 
-    /// True if some channel has this applet selected (`JCSystem` calls that multiselection).
+    /// True if some channel has this applet or security domain selected (`JCSystem` calls that multiselection).
     pub fn has_selected(&self, aid: &Aid) -> bool {
-        self.iter()
-            .any(|(_, channel)| matches!(&channel.selected, Selected::Applet(a) if a == aid))
+        self.iter().any(
+            |(_, channel)| matches!(&channel.selected, Selected::Applet(a) | Selected::Domain(a) if a == aid),
+        )
     }
 
     /// MANAGE CHANNEL (ETSI TS 102 221 11.1.17) as it came on an open channel. P1 00 opens: with P2 00
@@ -169,8 +170,14 @@ impl Channels {
 
 /// Gives a command's answer the form that it has on the interface (T=0, ETSI TS 102 221 7.3.1.1):
 /// response data of a command that carried data waits for GET RESPONSE (`61xx`), a command without
-/// data gets it at once, or `6Cxx` if its Le is too small.
-pub fn deliver(channel: &mut Channel, command: &Command, response: Response) -> Response {
+/// data gets it at once, or `6Cxx` if its Le is too small, or, if the card wants it `exact`, any other than the
+/// length there is.
+pub fn deliver(
+    channel: &mut Channel,
+    command: &Command,
+    response: Response,
+    exact: bool,
+) -> Response {
     channel.waiting.clear();
     channel.waiting_sw = None;
     let n = response.data.len();
@@ -179,7 +186,9 @@ pub fn deliver(channel: &mut Channel, command: &Command, response: Response) -> 
     }
     if command.data.is_empty() {
         return match command.le {
-            Some(le) if (le as usize) < n => Response::status(Sw::wrong_le(n)),
+            Some(le) if (le as usize) < n || exact && le as usize != n => {
+                Response::status(Sw::wrong_le(n))
+            }
             _ => response,
         };
     }
@@ -243,7 +252,7 @@ mod tests {
     fn data_of_a_command_with_data_waits() {
         let mut channel = Channel::default();
         let select = command("00A4040402A000");
-        let answer = deliver(&mut channel, &select, Response::ok(vec![7; 300]));
+        let answer = deliver(&mut channel, &select, Response::ok(vec![7; 300]), false);
         assert_eq!(answer, Response::status(Sw(0x6100)));
         let part = get_response(&mut channel, &command("00C0000010"));
         assert_eq!((part.data.len(), part.sw), (16, Sw(0x6100)));
@@ -260,7 +269,12 @@ mod tests {
             Sw::CONDITIONS_NOT_SATISFIED
         );
         let get_data = command("80CA006605");
-        let answer = deliver(&mut channel, &get_data, Response::ok([1; 6]));
+        let answer = deliver(&mut channel, &get_data, Response::ok([1; 6]), false);
+        assert_eq!(answer, Response::status(Sw(0x6C06)));
+        let get_data = command("80CA006600");
+        let answer = deliver(&mut channel, &get_data, Response::ok([1; 6]), false);
+        assert_eq!(answer.data.len(), 6);
+        let answer = deliver(&mut channel, &get_data, Response::ok([1; 6]), true);
         assert_eq!(answer, Response::status(Sw(0x6C06)));
     }
 }

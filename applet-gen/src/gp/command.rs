@@ -24,6 +24,10 @@ pub const INS_DELETE: u8 = 0xE4;
 pub const INS_PUT_KEY: u8 = 0xD8;
 /// STORE DATA.
 pub const INS_STORE_DATA: u8 = 0xE2;
+/// BEGIN R-MAC SESSION (Amendment D 7.1.3).
+pub const INS_BEGIN_R_MAC_SESSION: u8 = 0x7A;
+/// END R-MAC SESSION (Amendment D 7.1.4).
+pub const INS_END_R_MAC_SESSION: u8 = 0x78;
 
 /// Tag of the card production life cycle data for [`get_data`] (GPCS table H.2).
 pub const TAG_CPLC: u16 = 0x9F7F;
@@ -283,6 +287,23 @@ pub fn delete_keys(version: Option<u8>, identifier: Option<u8>) -> Command {
 /// again: the caller asks first.
 pub fn set_status(kind: u8, state: u8, aid: &[u8]) -> Command {
     Command::new(0x80, INS_SET_STATUS, kind, state).with_data(aid)
+}
+
+/// BEGIN R-MAC SESSION (Amendment D 7.1.3): responses from the next on carry R-MAC, with `encrypted` R-ENCRYPTION,
+/// too. `data` (up to 127 bytes) goes into the MAC and isn't looked at.
+pub fn begin_r_mac_session(encrypted: bool, data: &[u8]) -> Command {
+    let p1 = if encrypted { 0x30 } else { 0x10 };
+    let data = if data.is_empty() {
+        Vec::new()
+    } else {
+        lv(data)
+    };
+    Command::new(0x80, INS_BEGIN_R_MAC_SESSION, p1, 0x01).with_data(data)
+}
+
+/// END R-MAC SESSION (Amendment D 7.1.4): its response is the last of the session.
+pub fn end_r_mac_session() -> Command {
+    Command::new(0x80, INS_END_R_MAC_SESSION, 0x00, 0x03).with_le(256)
 }
 
 /// STORE DATA (GPCS 11.11): the data in blocks of at most `block` bytes, numbered; P1 is `encoding`

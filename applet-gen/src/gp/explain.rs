@@ -3,11 +3,13 @@
 //! A card answers most faults with a bare 6A80. [`explain`] takes a plain command apart as GPCS
 //! chapter 11 does and names the field that is wrong.
 
-use super::card_data::privileges;
+mod management;
+
 use super::command::{
-    INS_DELETE, INS_GET_DATA, INS_GET_STATUS, INS_INSTALL, INS_LOAD, INS_PUT_KEY, INS_SELECT,
-    INS_SET_STATUS, INS_STORE_DATA,
+    INS_BEGIN_R_MAC_SESSION, INS_DELETE, INS_END_R_MAC_SESSION, INS_GET_DATA, INS_GET_STATUS,
+    INS_INSTALL, INS_LOAD, INS_PUT_KEY, INS_SELECT, INS_SET_STATUS, INS_STORE_DATA,
 };
+use super::privilege;
 use super::scp03::channel::{INS_EXTERNAL_AUTHENTICATE, INS_INITIALIZE_UPDATE};
 use super::scp03::session::is_secure_class;
 use super::uicc_params::InstallParameters;
@@ -28,6 +30,11 @@ pub struct Explained {
 impl Explained {
     fn field(&mut self, name: &str, value: impl Into<String>) {
         self.fields.push((name.to_owned(), value.into()));
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        let field = self.fields.iter().find(|field| field.0 == name);
+        field.map(|field| field.1.as_str())
     }
 
     fn fault(&mut self, text: impl Into<String>) {
@@ -129,52 +136,52 @@ pub fn explain(command: &Command) -> Explained {
             }
         }
         INS_GET_DATA => out.field("tag", format!("{p1:02X}{p2:02X}")),
-        INS_GET_STATUS => out.field(
-            "of",
-            match p1 {
-                0x80 => "the issuer security domain",
-                0x40 => "applications and security domains",
-                0x20 => "load files",
-                0x10 => "load files and their modules",
-                _ => "nothing that is defined",
-            },
-        ),
-        INS_SET_STATUS => {
+        INS_GET_STATUS => {
             out.field(
                 "of",
-                format!("{p1:02X} {}", hex::encode_upper(&command.data)),
+                match p1 {
+                    0x80 => "the issuer security domain",
+                    0x40 => "applications and security domains",
+                    0x20 => "load files",
+                    0x10 => "load files and their modules",
+                    _ => "nothing that is defined",
+                },
             );
-            out.field("state", format!("{p2:02X}"));
+            out.field(
+                "form",
+                if p2 & 2 != 0 {
+                    "data objects"
+                } else {
+                    "the older one"
+                },
+            );
+            if p2 & 1 != 0 {
+                out.field("from", "where the last answer ended");
+            }
+            if !matches!(tlv::find(&command.data, 0x4F), Ok(Some(_))) {
+                out.fault("no AID to search for: 4F, empty for all, has to be there");
+            }
         }
-        INS_DELETE => delete(command, &mut out),
+        INS_SET_STATUS => management::set_status(command, &mut out),
+        INS_DELETE => management::delete(command, &mut out),
         INS_LOAD => {
             out.field("block", p2.to_string());
             out.field("bytes", command.data.len().to_string());
+            if p2 == 0 {
+                management::load_file(&command.data, &mut out);
+            }
             if p1 & 0x80 != 0 {
                 out.field("last", "yes");
             }
         }
         INS_INSTALL => install(command, &mut out),
-        INS_PUT_KEY => {
-            out.field("replaces key version", format!("{p1:02X}"));
-            out.field("first key identifier", format!("{:02X}", p2 & 0x7F));
-            if let Some(kvn) = command.data.first() {
-                out.field("new key version", format!("{kvn:02X}"));
-            }
-        }
-        INS_STORE_DATA => {
-            out.field("block", p2.to_string());
-            let form = match p1 & 0x18 {
-                0x08 => "DGI",
-                0x10 => "BER-TLV",
-                _ => "as it is",
-            };
-            out.field("form", form);
-            out.field("bytes", command.data.len().to_string());
-            if p1 & 0x80 != 0 {
-                out.field("last", "yes");
-            }
-        }
+        INS_PUT_KEY => management::put_key(command, &mut out),
+        INS_STORE_DATA => management::store_data(command, &mut out),
+        INS_BEGIN_R_MAC_SESSION => match p1 {
+            0x10 => out.field("responses carry", "R-MAC"),
+            0x30 => out.field("responses carry", "R-MAC and R-ENCRYPTION"),
+            _ => out.fault(format!("P1 {p1:02X}: 10 (R-MAC) or 30 (R-ENCRYPTION, too)")),
+        },
         _ => {}
     }
     out
@@ -193,24 +200,12 @@ fn name(ins: u8) -> String {
         INS_PUT_KEY => "PUT KEY",
         INS_STORE_DATA => "STORE DATA",
         INS_INITIALIZE_UPDATE => "INITIALIZE UPDATE",
+        INS_BEGIN_R_MAC_SESSION => "BEGIN R-MAC SESSION",
+        INS_END_R_MAC_SESSION => "END R-MAC SESSION",
         INS_EXTERNAL_AUTHENTICATE => "EXTERNAL AUTHENTICATE",
         ins => return format!("command with INS {ins:02X}"),
     };
     name.to_owned()
-}
-
-fn delete(command: &Command, out: &mut Explained) {
-    match tlv::find(&command.data, 0x4F) {
-        Ok(Some(object)) => out.aid("AID", object.value, false),
-        Ok(None) => match tlv::find(&command.data, 0xD2) {
-            Ok(Some(version)) => out.field("key version", hex::encode_upper(version.value)),
-            _ => out.fault("neither an AID (4F) nor a key version (D2)"),
-        },
-        Err(error) => out.fault(error.to_string()),
-    }
-    if command.p2 & 0x80 != 0 {
-        out.field("with", "related objects");
-    }
 }
 
 /// Splits a field with its length before it (`81 LL` from 128 on) off.
@@ -251,16 +246,28 @@ fn install(command: &Command, out: &mut Explained) {
                 hex::encode_upper(value)
             )),
             "" => {}
+            "privileges" if optional && value.is_empty() => {}
             "privileges" => {
-                out.field(label, privileges(value));
-                if !(matches!(value.len(), 1 | 3) || optional && value.is_empty()) {
-                    out.fault(format!(
-                        "privileges: {} bytes, 1 or 3 are allowed",
-                        value.len()
-                    ));
-                }
+                out.field(label, privilege::words(value));
+                out.faults.extend(privilege::faults(value));
             }
-            "install parameters" => parameters(value, out),
+            "install parameters" => {
+                parameters(value, out);
+                management::parameters(value, out);
+            }
+            "parameters" | "load parameters" => management::parameters(value, out),
+            "load file data block hash" if !matches!(value.len(), 0 | 20 | 32 | 48 | 64) => {
+                out.fault(format!(
+                    "load file data block hash: {} bytes, a hash has 20, 32, 48 or 64",
+                    value.len()
+                ));
+            }
+            "load token"
+                if !value.is_empty() && out.value("load file data block hash").is_none() =>
+            {
+                out.field(label, hex::encode_upper(value));
+                out.fault("load token: it needs the load file data block hash (GPCS C.2)");
+            }
             "load file" | "module" | "application" | "security domain" => {
                 out.aid(label, value, optional);
             }
@@ -342,94 +349,4 @@ fn parameters(bytes: &[u8], out: &mut Explained) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::command::{self, Install};
-    use super::super::load::load_commands;
-    use super::super::uicc_params::{InstallParameters, ToolkitParameters, UiccParameters};
-    use super::*;
-    use proptest::prelude::*;
-
-    fn value<'a>(explained: &'a Explained, name: &str) -> &'a str {
-        let field = explained.fields.iter().find(|field| field.0 == name);
-        &field
-            .unwrap_or_else(|| panic!("no {name}: {explained:?}"))
-            .1
-    }
-
-    #[test]
-    fn what_the_builders_make_has_no_faults() {
-        let parameters = InstallParameters {
-            application: vec![1, 2],
-            uicc: Some(UiccParameters {
-                toolkit: Some(ToolkitParameters {
-                    max_channels: 1,
-                    ..ToolkitParameters::default()
-                }),
-                ..UiccParameters::default()
-            }),
-            ..InstallParameters::default()
-        };
-        let parameters = parameters.encode().unwrap();
-        let install = Install {
-            package: &[0xF0, 1, 2, 3, 4],
-            module: &[0xF0, 1, 2, 3, 4, 5],
-            instance: &[0xF0, 1, 2, 3, 4, 6],
-            privileges: [0x04, 0, 0],
-            parameters: &parameters,
-            token: &[],
-        };
-        let read = explain(&install.for_install_and_make_selectable());
-        assert_eq!(read.name, "INSTALL [for install and make selectable]");
-        assert_eq!(value(&read, "privileges"), "Card Reset");
-        assert_eq!(value(&read, "channels"), "1");
-        assert_eq!(value(&read, "for the applet (C9)"), "0102");
-        for command in [
-            command::select(&[0xF0, 1, 2, 3, 4]),
-            command::install_for_load(&[0xF0, 1, 2, 3, 4], &[], &[9; 32], &[], &[]),
-            command::install_for_personalization(&[0xF0, 1, 2, 3, 4]),
-            command::install_for_make_selectable(&[0xF0, 1, 2, 3, 4], [0; 3]),
-            command::delete(&[0xF0, 1, 2, 3, 4], true),
-            load_commands(&[0; 300], 200).unwrap().remove(1),
-        ] {
-            assert_eq!(
-                explain(&command).faults,
-                Vec::<String>::new(),
-                "{command:?}"
-            );
-        }
-        assert_eq!(read.faults, Vec::<String>::new());
-    }
-
-    #[test]
-    fn faults_are_named_by_field() {
-        let mut command = command::install_for_load(&[1; 4], &[], &[], &[], &[]);
-        assert!(explain(&command).faults[0].contains("load file: 4 bytes"));
-        command.data.pop();
-        assert!(explain(&command).faults[1].contains("load token: cut"));
-        let bad = Install {
-            package: &[1; 5],
-            module: &[1; 6],
-            instance: &[1; 7],
-            privileges: [0; 3],
-            // EA with a toolkit field that ends early.
-            parameters: &[0xC9, 0, 0xEA, 4, 0x80, 2, 0xFF, 0],
-            token: &[],
-        };
-        let read = explain(&bad.for_install());
-        assert!(read.faults[0].contains("install parameters: "), "{read:?}");
-    }
-
-    #[test]
-    fn keys_are_not_shown() {
-        let command = Command::new(0x80, INS_PUT_KEY, 0x30, 0x81).with_data([0x31, 0x88, 0x11]);
-        let shown = format!("{:?}", explain(&command));
-        assert!(shown.contains("31") && !shown.contains("8811"), "{shown}");
-    }
-
-    proptest! {
-        #[test]
-        fn any_command_is_explained(cla: u8, ins in 0xC0u8.., p1: u8, p2: u8, data in proptest::collection::vec(any::<u8>(), 0..60)) {
-            let _ = explain(&Command::new(cla, ins, p1, p2).with_data(data));
-        }
-    }
-}
+mod tests;

@@ -1,15 +1,16 @@
-//! The security domain's commands: secure messaging around them, and what needs the VM, loading,
-//! installing, personalizing, deleting (GlobalPlatform Card Specification 9.3, 11).
+//! The security domains' commands: secure messaging around them, and what needs the VM, loading,
+//! personalizing, deleting (GlobalPlatform Card Specification 9.3, 11).
 
 use super::VirtualCard;
-use crate::fileview::Grant;
-use crate::gp::params::{Fields, ForInstall};
-use crate::gp::registry::{Aid, CardState, Instance, LoadFile, app_state};
-use crate::gp::{Free, Stop, ToolkitParameters, receipt};
-use crate::toolkit::Entry;
-use crate::vm::{DeleteError, LoadError, Outcome, Value, Vm};
+use crate::gp::params::Transfer;
+use crate::gp::registry::{Aid, CardState, LoadFile, app_state};
+use crate::gp::session::SecureChannel;
+use crate::gp::{Free, Request, Stop};
+use crate::vm::{DeleteError, LoadError, Value, Vm};
 use applet_gen::cap::Cap;
 use applet_gen::cap::verify::{offer, verify_with_tables};
+use applet_gen::gp::command::{INS_BEGIN_R_MAC_SESSION, INS_END_R_MAC_SESSION};
+use applet_gen::gp::receipt::Operation;
 use applet_gen::gp::scp03::session::{is_secure_class, plain_class};
 use applet_model::apdu::{Command, Response};
 use applet_model::status::Sw;
@@ -18,8 +19,16 @@ use applet_model::trace::Boundary;
 const APPLICATION: &str = "org/globalplatform/Application";
 
 impl VirtualCard {
-    /// A command to the selected security domain.
-    pub(super) fn domain_command(&mut self, command: &Command) -> Result<Response, Stop> {
+    /// A command to the security domain `on`, which is selected.
+    pub(super) fn domain_command(&mut self, on: &Aid, command: &Command) -> Result<Response, Stop> {
+        let result = self.secured_command(on, command);
+        if let Some(why) = self.world.gp.refusal.take() {
+            self.last_fault = Some(why);
+        }
+        result
+    }
+
+    fn secured_command(&mut self, on: &Aid, command: &Command) -> Result<Response, Stop> {
         let channel = command.channel();
         let session = self
             .world
@@ -30,12 +39,11 @@ impl VirtualCard {
             0x50 if !is_secure_class(command.cla) => {
                 let mut random = [0; 16];
                 self.world.rng.fill(&mut random);
-                let aid = self.world.domain.registry.isd.clone();
                 let world = &mut self.world;
                 let (response, session) =
                     world
-                        .domain
-                        .initialize_update(command, aid.bytes(), random, &mut world.nvm)?;
+                        .gp
+                        .initialize_update(on, command, random, &mut world.nvm)?;
                 if let Some(open) = world.channels.get_mut(channel) {
                     open.secure = Some(session);
                 }
@@ -44,10 +52,9 @@ impl VirtualCard {
             0x82 => {
                 let session = session.ok_or(Sw::CONDITIONS_NOT_SATISFIED)?;
                 let world = &mut self.world;
-                let session =
-                    world
-                        .domain
-                        .external_authenticate(command, session, &mut world.nvm)?;
+                let session = world
+                    .gp
+                    .external_authenticate(command, session, &mut world.nvm)?;
                 if let Some(open) = world.channels.get_mut(channel) {
                     open.secure = Some(session);
                 }
@@ -60,34 +67,54 @@ impl VirtualCard {
             if is_secure_class(command.cla) {
                 return Err(Sw::SECURITY_NOT_SATISFIED.into());
             }
-            return self.plain_command(command, None);
+            return self.plain_command(on, command, None);
         };
         // A wrong message ends the session, too: it was taken from the channel.
         let plain = session.unwrap(command)?;
-        let response = match self.plain_command(&plain, Some((session.version, session.level()))) {
-            Ok(response) => response,
-            Err(Stop::Status(sw)) => Response::status(sw),
-            Err(stop) => return Err(stop),
+        let (mut raised, mut ended) = (None, false);
+        let response = match plain.ins {
+            INS_BEGIN_R_MAC_SESSION => session.begin_r_mac(&plain).map(|level| {
+                raised = Some(level);
+                Response::status(Sw::OK)
+            }),
+            INS_END_R_MAC_SESSION => session.end_r_mac(&plain).map(|()| {
+                ended = true;
+                Response::status(Sw::OK)
+            }),
+            _ => match self.plain_command(on, &plain, Some(&session)) {
+                Ok(response) => Ok(response),
+                Err(Stop::Status(sw)) => Err(sw),
+                Err(stop) => return Err(stop),
+            },
         };
-        let response = session.wrap(response);
+        let response = session.wrap(response.unwrap_or_else(Response::status));
+        // An R-MAC session counts from the response after this one, and to this one.
+        if let Some(level) = raised {
+            session.raise(level);
+        }
+        if ended {
+            session.lower();
+        }
         if let Some(open) = self.world.channels.get_mut(channel) {
             open.secure = Some(session);
         }
         Ok(response)
     }
 
-    /// A command as it is under the secure messaging. `session` is key version and level of an
-    /// authenticated session. Without one, only GET DATA is served; in SECURED the rest wants
-    /// C-MAC, but for GET STATUS (GlobalPlatform Card Specification 10.2.3, 11.1.1).
+    /// A command as it is under the secure messaging, with its authenticated session. Without one, only GET DATA
+    /// is served; in SECURED the rest wants C-MAC, but for GET STATUS (GlobalPlatform Card Specification 10.2.3,
+    /// 11.1.1).
     fn plain_command(
         &mut self,
+        on: &Aid,
         command: &Command,
-        session: Option<(u8, Option<applet_gen::gp::scp03::SecurityLevel>)>,
+        session: Option<&SecureChannel>,
     ) -> Result<Response, Stop> {
         let free = self.free();
-        let state = self.world.domain.registry.card;
+        let state = self.world.gp.registry.card;
+        let level = session.and_then(SecureChannel::level);
         if command.ins == 0xCA {
-            return Ok(self.world.domain.get_data(command, free)?);
+            return Ok(self.world.gp.get_data(on, command, free, level)?);
         }
         if !matches!(command.ins, 0xE2 | 0xE4 | 0xE6 | 0xE8 | 0xF0 | 0xF2 | 0xD8) {
             return Err(Sw::INS_NOT_SUPPORTED.into());
@@ -95,26 +122,37 @@ impl VirtualCard {
         if command.cla & 0x80 == 0 {
             return Err(Sw::CLA_NOT_SUPPORTED.into());
         }
-        let (version, level) = session.ok_or(Sw::SECURITY_NOT_SATISFIED)?;
+        let session = session.ok_or(Sw::SECURITY_NOT_SATISFIED)?;
+        let keys = (&session.keys.0, session.keys.1);
         let maced = level.is_some_and(|level| level.c_mac());
         let world = &mut self.world;
         match command.ins {
-            0xF2 => return Ok(world.domain.get_status(command)?),
+            0xF2 => return world.gp.get_status(on, command),
             _ if !maced && state as u8 >= CardState::Secured as u8 => {
                 return Err(Sw::SECURITY_NOT_SATISFIED.into());
             }
-            0xF0 => return world.domain.set_status(command, &mut world.nvm),
+            0xF0 => return world.gp.set_status(on, command, &mut world.nvm),
             _ if state == CardState::Locked => return Err(Sw::FUNCTION_NOT_SUPPORTED.into()),
-            0xD8 => return world.domain.put_key(version, command, &mut world.nvm),
-            0xE8 => return self.load_block(command, free),
-            0xE6 => return self.install(command, free),
-            0xE4 => return self.delete(command),
+            0xD8 => return world.gp.put_key(on, keys, command, &mut world.nvm),
+            0xE8 => return self.load_block(on, command, free),
+            0xE6 => return self.install(on, command, free),
+            0xE4 => return self.delete(on, command),
             _ => {}
         }
-        match self.world.domain.personalizing.clone() {
-            Some(aid) => self.personalize(&aid, command),
-            None => self.world.domain.store_data(command, &mut self.world.nvm),
+        world.gp.count_block(on, command)?;
+        let target = world.gp.domain(on)?.personalizing.clone();
+        let target = target.unwrap_or_else(|| on.clone());
+        let result = match world.gp.domain(&target).is_ok() {
+            true => world
+                .gp
+                .store_data(on, &target, keys, command, &mut world.nvm),
+            false => self.personalize(&target, command),
+        };
+        // The last block ends the personalization.
+        if command.p1 & 0x80 != 0 {
+            self.world.gp.domain_mut(on)?.personalizing = None;
         }
+        result
     }
 
     /// Memory that is left.
@@ -129,13 +167,13 @@ impl VirtualCard {
         }
     }
 
-    fn load_block(&mut self, command: &Command, free: Free) -> Result<Response, Stop> {
+    fn load_block(&mut self, on: &Aid, command: &Command, free: Free) -> Result<Response, Stop> {
         let world = &mut self.world;
         let Some(loaded) = world
-            .domain
-            .load(command, free.non_volatile, &mut world.nvm)?
+            .gp
+            .load(on, command, free.non_volatile, &mut world.nvm)?
         else {
-            return Ok(receipt(command));
+            return Ok(world.gp.no_receipt(command));
         };
         // The VM's one persistent write is also the registry's: both or neither.
         let package = match self.vm.load(&loaded.block, &mut self.world) {
@@ -165,220 +203,98 @@ impl VirtualCard {
                 .iter()
                 .filter_map(|aid| Aid::new(aid))
                 .collect(),
-            aid: loaded.aid,
+            aid: loaded.aid.clone(),
+            domain: loaded.domain.clone(),
         };
-        self.world.domain.registry.load_files.push(file);
-        Ok(receipt(command))
+        let world = &mut self.world;
+        // A card that lists a load while it goes on has an entry already.
+        let files = &mut world.gp.registry.load_files;
+        files.retain(|entry| entry.aid != file.aid);
+        files.push(file);
+        let operation = Operation::Load {
+            load_file: loaded.aid.bytes(),
+            domain: loaded.domain.bytes(),
+        };
+        world
+            .gp
+            .confirm(loaded.grant, &operation, command, &mut world.nvm)
     }
 
-    fn install(&mut self, command: &Command, free: Free) -> Result<Response, Stop> {
+    fn install(&mut self, on: &Aid, command: &Command, free: Free) -> Result<Response, Stop> {
         if command.p2 != 0 {
             return Err(Sw::INCORRECT_P1_P2.into());
         }
+        let world = &mut self.world;
         match command.p1 {
-            0x02 => Ok(self
-                .world
-                .domain
-                .install_for_load(command, free.non_volatile)?),
-            0x04 | 0x0C => self.install_applet(command, free),
-            0x08 => self.make_selectable(command),
-            0x20 => self.for_personalization(command),
+            0x02 => world
+                .gp
+                .install_for_load(on, command, free.non_volatile, &mut world.nvm),
+            0x04 | 0x0C => self.install_application(on, command, free),
+            0x08 => self.make_selectable(on, command),
+            0x10 => world.gp.extradite(on, command, &mut world.nvm),
+            0x20 => self.for_personalization(on, command),
+            0x40 => world.gp.update_registry(on, command, &mut world.nvm),
             _ => Err(Sw::INCORRECT_P1_P2.into()),
         }
     }
 
-    pub(super) fn install_applet(
-        &mut self,
-        command: &Command,
-        free: Free,
-    ) -> Result<Response, Stop> {
-        let request = ForInstall::parse(&command.data).map_err(|refusal| {
-            self.last_fault = Some(refusal.to_string());
-            Sw::WRONG_DATA
-        })?;
-        let registry = &self.world.domain.registry;
-        let file = registry
-            .load_file(&request.load_file)
-            .ok_or(Sw::REFERENCED_DATA_NOT_FOUND)?;
-        if !file.modules.contains(&request.module) {
+    /// INSTALL [for make selectable] (11.5.2.3.3). Of the privileges only Card Reset counts, which a UICC ignores.
+    fn make_selectable(&mut self, on: &Aid, command: &Command) -> Result<Response, Stop> {
+        let request = Transfer::parse(&command.data)?;
+        let world = &mut self.world;
+        let grant = world.gp.authorize(
+            on,
+            Request {
+                command,
+                unsigned: request.unsigned,
+                token: request.token,
+                parameters: request.parameters,
+            },
+        )?;
+        world.gp.refuse_implicit_selection(request.parameters)?;
+        let aid = request.object.ok_or(Sw::WRONG_DATA)?;
+        if !world.gp.registry.is_below(&aid, on) {
             return Err(Sw::REFERENCED_DATA_NOT_FOUND.into());
         }
-        if registry.is_taken(&request.instance) || self.applications_of_the_card(&request.instance)
-        {
-            return Err(Sw::FILE_EXISTS.into());
-        }
-        if let Some(system) = &request.parameters.system {
-            let wanted = |quota: Option<u32>, reserved| quota.max(reserved).unwrap_or(0);
-            if wanted(system.non_volatile_quota, system.non_volatile_reserved) > free.non_volatile
-                || wanted(system.volatile_quota, system.volatile_reserved) > free.volatile
-            {
-                return Err(Sw::NOT_ENOUGH_MEMORY.into());
-            }
-        }
-        let toolkit = request.parameters.toolkit().map(ToolkitParameters::from);
-        if let Some(toolkit) = &toolkit {
-            self.check_toolkit(toolkit, &request.instance)?;
-        }
-        let array = install_array(&request)?;
-        let aid = request.instance.clone();
-        if let Some(toolkit) = toolkit.clone() {
-            let places = self.world.toolkit.place_menu(&aid, &toolkit.menu);
-            if let Err(refusal) = places {
-                self.last_fault = Some(refusal.to_owned());
-                return Err(Sw::WRONG_DATA.into());
-            }
-            self.world
-                .toolkit
-                .entries
-                .push(Entry::new(aid.clone(), toolkit));
-        }
-        let grant = Grant::new(request.parameters.uicc.as_ref());
-        self.world.views.grant(&aid, grant);
-        let result = self.run_install(&request, &array);
-        self.world.installing = None;
-        if result.is_err() {
-            let views = self.world.views.forget(&aid);
-            self.vm.forget(&views);
-            self.world.toolkit.remove(&aid);
-        }
-        result?;
-        // Part of the write that made the instance.
-        let state = if command.p1 == 0x0C {
-            app_state::SELECTABLE
-        } else {
-            app_state::INSTALLED
-        };
-        self.world.domain.registry.instances.push(Instance {
-            aid,
-            load_file: request.load_file,
-            module: request.module,
-            state,
-            privileges: request.privileges,
-            toolkit,
-        });
-        Ok(receipt(command))
-    }
-
-    fn run_install(&mut self, request: &ForInstall, array: &[u8]) -> Result<(), Stop> {
-        let aid = &request.instance;
-        self.world.record(aid, Boundary::Install(array.to_vec()));
-        self.world.installing = Some(aid.clone());
-        let package = self.vm.package_by_aid(request.load_file.bytes());
-        if super::world::is_recorded(aid) {
-            self.world.recorded_package = package;
-        }
-        let outcome = self.running(aid, |card| {
-            card.vm
-                .install(request.module.bytes(), aid.bytes(), array, &mut card.world)
-        });
-        let (outcome, instance) = outcome.map_err(|error| {
-            self.last_fault = Some(error.to_string());
-            Sw::UNKNOWN
-        })?;
-        let sw = self.status(&outcome)?;
-        match (&outcome, instance) {
-            (Outcome::Returned(_), Some(_)) => Ok(()),
-            // It returned and never registered itself (JCRE 3.1).
-            (Outcome::Returned(_), None) => Err(Sw::CONDITIONS_NOT_SATISFIED.into()),
-            (
-                Outcome::Uncaught {
-                    exception,
-                    reason: 2 | 5,
-                },
-                _,
-            ) if exception == "javacard/framework/SystemException" => {
-                Err(Sw::NOT_ENOUGH_MEMORY.into())
-            }
-            _ => Err(sw.into()),
-        }
-    }
-
-    /// True if the AID is one of the eUICC's own applications.
-    fn applications_of_the_card(&self, aid: &Aid) -> bool {
-        aid.bytes() == self.isd_r
-            || aid.bytes() == self.ecasd
-            || self.world.files.tree().adf(aid.bytes()).is_some()
-    }
-
-    /// What ETSI TS 102 226 8.2.1.3.2.2 has the card refuse (6A80): more timers than a card has, a TAR that is
-    /// taken, more channels than the definition allows.
-    fn check_toolkit(&mut self, toolkit: &ToolkitParameters, instance: &Aid) -> Result<(), Sw> {
-        let refusal = self.toolkit_refusal(toolkit, instance);
-        let answer = if refusal.is_some() {
-            Err(Sw::WRONG_DATA)
-        } else {
-            Ok(())
-        };
-        self.last_fault = refusal.map(str::to_owned);
-        answer
-    }
-
-    fn toolkit_refusal(&self, toolkit: &ToolkitParameters, instance: &Aid) -> Option<&'static str> {
-        let entries = &self.world.toolkit.entries;
-        if toolkit.timers > self.timers {
-            return Some("toolkit parameters: more timers than the card has");
-        }
-        if toolkit.channels > self.bip_channels {
-            return Some("toolkit parameters: more channels than the card has");
-        }
-        let own = tars(toolkit, instance);
-        let mut taken = entries
-            .iter()
-            .flat_map(|entry| tars(&entry.parameters, &entry.aid));
-        taken
-            .any(|tar| own.contains(&tar))
-            .then_some("toolkit parameters: a TAR is taken by another applet")
-    }
-
-    /// INSTALL [for make selectable]: only the instance AID matters.
-    fn make_selectable(&mut self, command: &Command) -> Result<Response, Stop> {
-        let mut fields = Fields(&command.data);
-        fields.optional_aid()?;
-        fields.optional_aid()?;
-        let aid = fields.aid()?;
-        let world = &mut self.world;
-        let instance = world
-            .domain
-            .registry
-            .instance_mut(&aid)
-            .ok_or(Sw::REFERENCED_DATA_NOT_FOUND)?;
+        let instance = world.gp.registry.instance_mut(&aid);
+        let instance = instance.ok_or(Sw::REFERENCED_DATA_NOT_FOUND)?;
         if instance.state & app_state::SELECTABLE != app_state::SELECTABLE {
             world.nvm.commit()?;
             instance.state |= app_state::SELECTABLE;
         }
-        Ok(receipt(command))
+        let load_file = instance.load_file.clone();
+        let operation = Operation::Install {
+            load_file: load_file.bytes(),
+            instance: aid.bytes(),
+        };
+        world.gp.confirm(grant, &operation, command, &mut world.nvm)
     }
 
-    fn for_personalization(&mut self, command: &Command) -> Result<Response, Stop> {
-        let mut fields = Fields(&command.data);
-        fields.optional_aid()?;
-        fields.optional_aid()?;
-        let aid = fields.aid()?;
-        let domain = &mut self.world.domain;
-        if aid == domain.registry.isd {
-            domain.personalizing = None;
-            return Ok(receipt(command));
+    /// INSTALL [for personalization] (11.5.2.3.6): STORE DATA goes to an application or security domain that is
+    /// associated with this one.
+    fn for_personalization(&mut self, on: &Aid, command: &Command) -> Result<Response, Stop> {
+        let request = Transfer::parse(&command.data)?;
+        let aid = request.object.ok_or(Sw::WRONG_DATA)?;
+        let gp = &mut self.world.gp;
+        let own = aid == *on;
+        if !own {
+            let instance = gp.registry.instance(&aid);
+            let instance = instance.ok_or(Sw::REFERENCED_DATA_NOT_FOUND)?;
+            if !instance.is_selectable() || instance.domain != *on {
+                let why = "INSTALL [for personalization]: not selectable, or another domain's";
+                return Err(gp.refuse(Sw::CONDITIONS_NOT_SATISFIED, why));
+            }
         }
-        let instance = domain
-            .registry
-            .instance(&aid)
-            .ok_or(Sw::REFERENCED_DATA_NOT_FOUND)?;
-        if !instance.is_selectable() {
-            return Err(Sw::CONDITIONS_NOT_SATISFIED.into());
-        }
-        domain.personalizing = Some(aid);
-        Ok(receipt(command))
+        gp.personalize(on, (!own).then_some(aid))?;
+        Ok(gp.no_receipt(command))
     }
 
     /// STORE DATA for an applet: by `Application.processData()` with the whole plain command, or, if the applet
-    /// doesn't have that, as a command to `process()`. P1's first bit ends the personalization.
+    /// doesn't have that, as a command to `process()`.
     pub(super) fn personalize(&mut self, aid: &Aid, command: &Command) -> Result<Response, Stop> {
         let mut plain = command.clone();
         plain.cla = plain_class(plain.cla);
         plain.le = None;
-        if command.p1 & 0x80 != 0 {
-            self.world.domain.personalizing = None;
-        }
         let id = self.instance(aid)?;
         let object = self.vm.instance(id).ok_or(Sw::NOT_FOUND)?.object;
         if !self.vm.is_instance(object, APPLICATION) {
@@ -405,18 +321,24 @@ impl VirtualCard {
         Ok(response)
     }
 
-    fn delete(&mut self, command: &Command) -> Result<Response, Stop> {
+    fn delete(&mut self, on: &Aid, command: &Command) -> Result<Response, Stop> {
         let world = &mut self.world;
-        let deletion = world.domain.delete(command, &mut world.nvm)?;
+        let deletion = world.gp.delete(on, command, &mut world.nvm)?;
         for aid in &deletion.instances {
             let waits = self.world.toolkit.session.suspended.as_ref();
             if self.world.channels.has_selected(aid)
                 || waits.is_some_and(|waits| waits.activation.aid == *aid)
             {
-                return Err(Sw::CONDITIONS_NOT_SATISFIED.into());
+                let why = "DELETE: the application is selected, or waits for the terminal";
+                return Err(self.world.gp.refuse(Sw::CONDITIONS_NOT_SATISFIED, why));
             }
         }
         for aid in &deletion.instances {
+            if self.world.gp.domain(aid).is_ok() {
+                self.world.nvm.commit()?;
+                self.world.gp.forget_instance(aid);
+                continue;
+            }
             let id = self.instance(aid)?;
             if let Ok(Some(mut thread)) = self.vm.start_uninstall(id) {
                 let outcome = self.run(aid, &mut thread);
@@ -425,30 +347,33 @@ impl VirtualCard {
             self.vm
                 .delete_instance(id, &mut self.world.nvm)
                 .map_err(|error| self.refused(error))?;
-            self.world
-                .domain
-                .registry
-                .instances
-                .retain(|instance| instance.aid != *aid);
+            self.world.gp.forget_instance(aid);
             let views = self.world.views.forget(aid);
             self.vm.forget(&views);
             self.world.toolkit.remove(aid);
         }
         if let Some(aid) = &deletion.load_file {
-            let package = self
-                .vm
-                .package_by_aid(aid.bytes())
-                .ok_or(Sw::REFERENCED_DATA_NOT_FOUND)?;
-            self.vm
-                .delete_package(package, &mut self.world.nvm)
-                .map_err(|error| self.refused(error))?;
-            self.world
-                .domain
-                .registry
-                .load_files
-                .retain(|file| file.aid != *aid);
+            match self.vm.package_by_aid(aid.bytes()) {
+                Some(package) => self
+                    .vm
+                    .delete_package(package, &mut self.world.nvm)
+                    .map_err(|error| self.refused(error))?,
+                // What a load that broke off left.
+                None => self.world.nvm.commit()?,
+            }
+            let files = &mut self.world.gp.registry.load_files;
+            files.retain(|file| file.aid != *aid);
         }
-        Ok(receipt(command))
+        let world = &mut self.world;
+        let Some(object) = deletion.object else {
+            return Ok(world.gp.no_receipt(command));
+        };
+        let operation = Operation::Delete {
+            object: object.bytes(),
+        };
+        world
+            .gp
+            .confirm(deletion.grant, &operation, command, &mut world.nvm)
     }
 
     fn refused(&self, error: DeleteError) -> Stop {
@@ -458,29 +383,6 @@ impl VirtualCard {
             DeleteError::PowerCut => self.world.power_cut().into(),
         }
     }
-}
-
-/// The TARs that reach an applet: those of its parameters, else the one in its AID.
-fn tars(toolkit: &ToolkitParameters, aid: &Aid) -> Vec<[u8; 3]> {
-    match toolkit.tars.is_empty() {
-        true => aid.tar().into_iter().collect(),
-        false => toolkit.tars.clone(),
-    }
-}
-
-/// `install()`'s array: instance AID, privileges, applet data, each with its length (Java Card API
-/// `Applet.install`).
-fn install_array(request: &ForInstall) -> Result<Vec<u8>, Sw> {
-    let mut array = Vec::new();
-    for field in [
-        request.instance.bytes(),
-        &request.privileges[..1],
-        &request.parameters.application,
-    ] {
-        array.push(u8::try_from(field.len()).map_err(|_| Sw::WRONG_DATA)?);
-        array.extend(field);
-    }
-    Ok(array)
 }
 
 /// The status word of a load file that the VM refuses.

@@ -30,8 +30,9 @@ impl VirtualCard {
             Err(Stop::Status(sw)) => Response::status(sw),
             Err(stop) => return Err(stop),
         };
+        let exact = self.world.gp.rules.quirks.exact_le;
         Ok(match self.world.channels.get_mut(number) {
-            Some(channel) => channels::deliver(channel, command, response),
+            Some(channel) => channels::deliver(channel, command, response, exact),
             // MANAGE CHANNEL closed the channel that it came on.
             None => response,
         })
@@ -61,7 +62,7 @@ impl VirtualCard {
             .map(|channel| channel.selected.clone());
         match selected.ok_or(Sw::CHANNEL_NOT_SUPPORTED)? {
             Selected::Files => self.file_command(command),
-            Selected::Isd => self.domain_command(command),
+            Selected::Domain(aid) => self.domain_command(&aid, command),
             Selected::IsdR => self.es10_command(command),
             Selected::Ecasd => Err(Sw::INS_NOT_SUPPORTED.into()),
             Selected::Applet(aid) => self.process(&aid, command, false),
@@ -72,7 +73,7 @@ impl VirtualCard {
         self.world
             .channels
             .get(number)
-            .is_some_and(|channel| channel.selected == Selected::Isd)
+            .is_some_and(|channel| matches!(channel.selected, Selected::Domain(_)))
     }
 
     fn toolkit_command(&mut self, command: &Command) -> Result<Response, Stop> {
@@ -96,7 +97,8 @@ impl VirtualCard {
     fn file_command(&mut self, command: &Command) -> Result<Response, Stop> {
         // Card data may be read without selecting the domain, as many tools do.
         if command.cla & 0x80 != 0 && command.ins == 0xCA {
-            return Ok(self.world.domain.get_data(command, self.free())?);
+            let isd = &self.world.gp.registry.isd;
+            return Ok(self.world.gp.get_data(isd, command, self.free(), None)?);
         }
         let world = &mut self.world;
         let open = world

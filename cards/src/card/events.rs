@@ -128,7 +128,7 @@ impl VirtualCard {
     fn may_run(&self, aid: &Aid) -> bool {
         let selectable = self
             .world
-            .domain
+            .gp
             .registry
             .instance(aid)
             .is_some_and(|instance| instance.is_selectable());

@@ -52,8 +52,9 @@ impl VirtualCard {
             aid: package_aid.clone(),
             version: [major, minor],
             modules: modules.iter().filter_map(|aid| Aid::new(aid)).collect(),
+            domain: self.world.gp.registry.isd.clone(),
         };
-        self.world.domain.registry.load_files.push(file);
+        self.world.gp.registry.load_files.push(file);
         Ok(package_aid.bytes().to_vec())
     }
 
@@ -83,8 +84,12 @@ impl VirtualCard {
         data.push(0);
         let command = Command::new(0x80, 0xE6, 0x0C, 0).with_data(data);
         let free = self.free();
-        match self.install_applet(&command, free) {
-            Ok(_) => Ok(()),
+        let isd = self.world.gp.registry.isd.clone();
+        let installed = self
+            .read_install(&command)
+            .and_then(|request| self.install_applet(&isd, &request, [0; 3], true, free));
+        match installed {
+            Ok(()) => Ok(()),
             Err(Stop::Power(_)) => Err(FactoryError::Power),
             Err(Stop::Status(sw)) => Err(FactoryError::Install {
                 sw,

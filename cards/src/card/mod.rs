@@ -9,6 +9,7 @@ mod dispatch;
 mod es10;
 mod events;
 mod factory;
+mod install;
 mod rng;
 mod run;
 mod select;
@@ -30,7 +31,7 @@ use crate::euicc::{ConfigError, Euicc, EuiccConfig};
 use crate::fileview::Views;
 use crate::fs::{DescribeError, FileSystems, Position, Subscription};
 use crate::gp::registry::{Aid, Registry};
-use crate::gp::{Domain, KeySet, Stop};
+use crate::gp::{Domain, KeySet, Open, Rules, Stop};
 use crate::power::Nvm;
 use crate::toolkit::{Toolkit, event};
 use crate::vm::{Limits, Mode, Observer, Platform, Slot, Trap, Vm};
@@ -139,7 +140,7 @@ pub struct VirtualCard {
 impl core::fmt::Debug for VirtualCard {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("VirtualCard")
-            .field("registry", &self.world.domain.registry)
+            .field("registry", &self.world.gp.registry)
             .field("powered", &self.powered)
             .field("nvm", &self.world.nvm)
             .finish_non_exhaustive()
@@ -162,9 +163,10 @@ impl VirtualCard {
         let isd = definition.isd.aid.bytes();
         let isd = Aid::new(isd).ok_or(CardError::Aid(isd.len()))?;
         let scp03 = &definition.isd.scp03;
-        let mut domain = Domain::new(isd, vec![isd_keys], scp03.i, euicc.eid().as_bytes());
-        if let Some(tries) = scp03.tries {
-            domain.tries = tries;
+        let serial = euicc.eid().as_bytes();
+        let mut gp = Open::new(isd, vec![isd_keys], scp03.i, serial, Rules::of(&definition));
+        if let (Some(tries), Some(isd)) = (scp03.tries, gp.domains.first_mut()) {
+            isd.tries = tries;
         }
         let files = FileSystems::new(definition.file_system.as_ref())?;
         let mut card = VirtualCard {
@@ -179,7 +181,7 @@ impl VirtualCard {
                 nvm: Nvm::default(),
                 rng: Rng::new(seed, b"card"),
                 channels: Channels::of(definition.apdu.logical_channels),
-                domain,
+                gp,
                 toolkit: Toolkit::default(),
                 files,
                 views: Views::default(),
@@ -209,7 +211,7 @@ impl VirtualCard {
     /// Power off and on: transient memory, channels, sessions and suspended applets are gone, an open
     /// transaction is rolled back, the enabled profile becomes the visible one. Gives the ATR.
     pub fn reset(&mut self) -> &[u8] {
-        let instances = self.world.domain.registry.instances.iter();
+        let instances = self.world.gp.registry.instances.iter();
         let recorded = instances
             .map(|instance| instance.aid.clone())
             .find(world::is_recorded);
@@ -219,7 +221,7 @@ impl VirtualCard {
         self.world.nvm.restore();
         self.vm.reset();
         self.world.channels.reset();
-        self.world.domain.reset();
+        self.world.gp.reset();
         self.world.toolkit.reset();
         self.world.files.reset();
         self.world.port = es10::Port::default();
@@ -313,12 +315,12 @@ impl VirtualCard {
 
     /// What is on the card, to look at.
     pub fn registry(&self) -> &Registry {
-        &self.world.domain.registry
+        &self.world.gp.registry
     }
 
-    /// EXTERNAL AUTHENTICATE attempts left before the security domain is blocked.
+    /// EXTERNAL AUTHENTICATE attempts left before the issuer security domain is blocked.
     pub fn tries_left(&self) -> u8 {
-        self.world.domain.tries_left()
+        self.world.gp.issuer().map_or(0, Domain::tries_left)
     }
 
     /// The eUICC, to look at.

@@ -55,7 +55,7 @@ impl VirtualCard {
 
     /// Everything that SELECT by AID can find, in the order in which a partial AID does.
     fn applications(&self) -> Vec<Application> {
-        let registry = &self.world.domain.registry;
+        let registry = &self.world.gp.registry;
         let mut all = Vec::new();
         let mut add = |aid: &[u8], selected: Selected, adf: Option<FileId>| {
             all.push(Application {
@@ -70,15 +70,23 @@ impl VirtualCard {
                 add(aid, Selected::Files, Some(adf));
             }
         }
-        add(registry.isd.bytes(), Selected::Isd, None);
+        add(
+            registry.isd.bytes(),
+            Selected::Domain(registry.isd.clone()),
+            None,
+        );
         if !locked {
             let instances = registry
                 .instances
                 .iter()
                 .filter(|instance| instance.is_selectable());
             for instance in instances {
-                let aid = &instance.aid;
-                add(aid.bytes(), Selected::Applet(aid.clone()), None);
+                let aid = instance.aid.clone();
+                let selected = match self.world.gp.domain(&aid) {
+                    Ok(domain) => Selected::Domain(domain.aid.clone()),
+                    Err(_) => Selected::Applet(aid.clone()),
+                };
+                add(aid.bytes(), selected, None);
             }
             add(&self.isd_r, Selected::IsdR, None);
             add(&self.ecasd, Selected::Ecasd, None);
@@ -87,7 +95,7 @@ impl VirtualCard {
     }
 
     fn select_by_name(&mut self, command: &Command) -> Result<Response, Stop> {
-        if self.world.domain.registry.card == CardState::Terminated {
+        if self.world.gp.registry.card == CardState::Terminated {
             return Err(Sw::FUNCTION_NOT_SUPPORTED.into());
         }
         let channel = command.channel();
@@ -100,7 +108,7 @@ impl VirtualCard {
         let name = command.data.as_slice();
         let mut matching = applications.iter().filter(|application| match name {
             // No AID: the domain, which is the card's default application here.
-            [] => application.selected == Selected::Isd,
+            [] => application.aid == self.world.gp.registry.isd.bytes(),
             _ => application.aid.starts_with(name),
         });
         let found = match command.p2 & 0x03 {
@@ -122,7 +130,7 @@ impl VirtualCard {
             }
             _ => return Err(Sw::INCORRECT_P1_P2.into()),
         };
-        let found = found.ok_or(match self.world.domain.registry.card {
+        let found = found.ok_or(match self.world.gp.registry.card {
             CardState::Locked => Sw::FUNCTION_NOT_SUPPORTED,
             _ => Sw::NOT_FOUND,
         })?;
@@ -166,10 +174,9 @@ impl VirtualCard {
         if no_data {
             return Ok(Response::status(Sw::OK));
         }
-        let registry = &self.world.domain.registry;
         Ok(match &selected {
             // Maximum length of command data (9F65), as GlobalPlatform Card Specification 11.9.3.1 has it.
-            Selected::Isd => fci(registry.isd.bytes(), &tlv::write(0x9F65, &[0xFF])),
+            Selected::Domain(aid) => fci(aid.bytes(), &tlv::write(0x9F65, &[0xFF])),
             Selected::IsdR => Response::ok(self.isd_r_fci()),
             _ => fci(&self.ecasd, &[]),
         })
@@ -203,7 +210,7 @@ impl VirtualCard {
         open.secure = None;
         match core::mem::take(&mut open.selected) {
             Selected::Applet(aid) => self.deselect(&aid, channel)?,
-            Selected::Isd => self.world.domain.personalizing = None,
+            Selected::Domain(aid) => self.world.gp.deselected(&aid),
             Selected::IsdR => self.world.port.leave(channel),
             Selected::Files | Selected::Ecasd => {}
         }

@@ -44,7 +44,7 @@ impl VirtualCard {
     pub(super) fn ipae_in_charge(&self) -> bool {
         let installed = Aid::new(aid::INSTANCE_IPAE).and_then(|aid| {
             self.world
-                .domain
+                .gp
                 .registry
                 .instance(&aid)
                 .map(|instance| instance.is_selectable())
@@ -80,7 +80,7 @@ impl VirtualCard {
         if command.data.is_empty() {
             return Err(Sw::WRONG_LENGTH.into());
         }
-        let instances = self.world.domain.registry.instances.iter();
+        let instances = self.world.gp.registry.instances.iter();
         let recorded = instances
             .map(|instance| instance.aid.clone())
             .find(is_recorded);

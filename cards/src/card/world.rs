@@ -6,7 +6,7 @@ use crate::channels::Channels;
 use crate::euicc::Euicc;
 use crate::fileview::{self, Views};
 use crate::fs::{FileError, FileSystems, Position};
-use crate::gp::Domain;
+use crate::gp::Open;
 use crate::gp::registry::Aid;
 use crate::power::Nvm;
 use crate::toolkit::{self, Toolkit};
@@ -28,7 +28,7 @@ pub(crate) struct World {
     pub nvm: Nvm,
     pub rng: Rng,
     pub channels: Channels,
-    pub domain: Domain,
+    pub gp: Open,
     pub toolkit: Toolkit,
     pub files: FileSystems,
     pub views: Views,
@@ -114,9 +114,9 @@ impl World {
         }
         let aid = toolkit::caller(self, vm, call)?;
         match call.method {
-            "getCardState" => byte(self.domain.registry.card as u8),
+            "getCardState" => byte(self.gp.registry.card as u8),
             "getCardContentState" => byte(
-                self.domain
+                self.gp
                     .registry
                     .instance(&aid)
                     .map_or(0, |instance| instance.state),
@@ -126,7 +126,7 @@ impl World {
                 // Application-specific states: SELECTABLE's bits stay, the lock is the domain's (5.3.2).
                 let allowed = state & 0x87 == 0x07;
                 let current = self
-                    .domain
+                    .gp
                     .registry
                     .instance(&aid)
                     .map(|instance| instance.state);
@@ -135,7 +135,7 @@ impl World {
                 }
                 if current != Some(state) {
                     self.nvm.commit()?;
-                    if let Some(instance) = self.domain.registry.instance_mut(&aid) {
+                    if let Some(instance) = self.gp.registry.instance_mut(&aid) {
                         instance.state = state;
                     }
                 }
@@ -213,7 +213,7 @@ impl Host for World {
     }
 
     fn has_applet(&mut self, aid: &[u8]) -> bool {
-        aid == aid::ISD_R || aid == aid::ECASD || self.domain.registry.isd == *aid
+        aid == aid::ISD_R || aid == aid::ECASD || self.gp.registry.isd == *aid
     }
 
     fn is_active(&mut self, aid: &[u8]) -> bool {

@@ -1,6 +1,7 @@
 //! The named checks that a card definition has to pass.
 
 use super::{Algorithm, Definition, Es10Binding, Use};
+use applet_gen::gp::privilege::Privilege;
 use applet_gen::gp::scp03::{AesKey, SecurityLevel};
 use std::collections::HashSet;
 use std::fmt;
@@ -213,14 +214,14 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "scp03-keys",
-        asks: "the key length is AES's and the key version is in SCP03's range 30 to 3F",
+        asks: "the key length is AES's and the key version is in SCP03's range 30 to 3F, or FF (initial keys)",
         run: |d| {
             let scp = &d.isd.scp03;
             let mut out = unless(matches!(scp.key_length, 16 | 24 | 32), || {
                 format!("key_length {} is not 16, 24 or 32", scp.key_length)
             });
-            out.extend(unless((0x30..=0x3F).contains(&scp.kvn), || {
-                format!("kvn {:02X} is outside 30 to 3F", scp.kvn)
+            out.extend(unless(matches!(scp.kvn, 0x30..=0x3F | 0xFF), || {
+                format!("kvn {:02X} is outside 30 to 3F, and not FF", scp.kvn)
             }));
             if let Some(keys) = &scp.test_keys {
                 for (name, key) in [("enc", &keys.enc), ("mac", &keys.mac), ("dek", &keys.dek)] {
@@ -253,6 +254,30 @@ pub const CHECKS: &[Check] = &[
                 d.use_ == Use::Lab || d.isd.scp03.test_keys.is_none(),
                 || "use is production, but test_keys are stated".to_owned(),
             )
+        },
+    },
+    Check {
+        name: "security-domains",
+        asks: "security domains: 1 or more, with AIDs and privileges that there are",
+        run: |d| {
+            let Some(domains) = &d.security_domains else {
+                return Vec::new();
+            };
+            let mut out = unless(domains.max > 0, || "security_domains.max is 0".to_owned());
+            for (name, aid) in [("package", &domains.package), ("module", &domains.module)] {
+                out.extend(unless((5..=16).contains(&aid.bytes().len()), || {
+                    format!(
+                        "security_domains.{name}: AID {aid} has {} bytes",
+                        aid.bytes().len()
+                    )
+                }));
+            }
+            let unknown = domains
+                .privileges
+                .iter()
+                .filter(|name| Privilege::by_name(name).is_none());
+            out.extend(unknown.map(|name| format!("{name:?} is no privilege")));
+            out
         },
     },
     Check {

@@ -7,11 +7,13 @@
 
 mod checks;
 mod cost;
+mod gp;
 mod hex;
 mod types;
 
 pub use checks::{CHECKS, Check, Finding, is_public_test_key};
 pub use cost::{ApduCost, BytecodeCost, Cost, CryptoCost, NvmCost};
+pub use gp::{InitialKeys, Quirks, SecurityDomains};
 pub use hex::Hex;
 pub use types::*;
 

@@ -75,6 +75,10 @@ fn each_check_catches_its_fault() {
         ("scp03-i", |d| d.isd.scp03.i = 0x42),
         ("scp03-level", |d| d.isd.scp03.level = 0x02),
         ("scp03-keys", |d| d.isd.scp03.key_length = 17),
+        ("security-domains", |d| {
+            let domains = d.security_domains.as_mut().unwrap();
+            domains.privileges.push("Sandwich Management".into());
+        }),
         ("production-keys", |d| d.use_ = Use::Production),
         ("es10", |d| d.euicc.es10_block = 0),
         ("toolkit", |d| d.toolkit.timers = 9),
@@ -111,6 +115,8 @@ fn the_schema_names_every_section() {
         "java_card",
         "memory",
         "isd",
+        "security_domains",
+        "quirks",
         "euicc",
         "toolkit",
         "apdu",

@@ -1,6 +1,6 @@
 //! The fields of a card definition.
 
-use super::{Cost, Hex};
+use super::{Cost, Hex, Quirks, SecurityDomains};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,12 @@ pub struct Definition {
     pub memory: Memory,
     /// The issuer security domain and its secure channel.
     pub isd: Isd,
+    /// Supplementary security domains, if the product has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_domains: Option<SecurityDomains>,
+    /// Where it is odder than the specifications.
+    #[serde(default, skip_serializing_if = "is_plain")]
+    pub quirks: Quirks,
     /// The eUICC.
     pub euicc: Euicc,
     /// The toolkit.
@@ -41,6 +47,10 @@ pub struct Definition {
     /// Files that the card has beside those of the lab's profiles, in every profile and without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_system: Option<crate::fs::FilesDescription>,
+}
+
+fn is_plain(quirks: &Quirks) -> bool {
+    *quirks == Quirks::default()
 }
 
 /// Where cards of a definition go.
@@ -251,7 +261,8 @@ pub struct Scp03 {
     pub i: u8,
     /// Key length in bytes: 16, 24 or 32.
     pub key_length: u8,
-    /// Key version number of the key set that a card of this product is delivered with.
+    /// Key version number of the key set that a card of this product is delivered with: 30 to 3F, or FF for initial
+    /// keys, which go when a set is added.
     pub kvn: u8,
     /// Security level for personalization: 0x01, 0x03, 0x11, 0x13 or 0x33.
     pub level: u8,

@@ -1,9 +1,11 @@
-//! GET DATA and STORE DATA of the security domain (GlobalPlatform Card Specification 11.3, 11.11).
+//! GET DATA of security domains (GlobalPlatform Card Specification 11.3).
 
-use super::Stop;
 use super::domain::Domain;
-use crate::power::Nvm;
+use super::open::Open;
+use super::registry::Aid;
+use applet_gen::gp::privilege::Privilege;
 use applet_gen::gp::registry::{CardResources, card_resources};
+use applet_gen::gp::scp03::SecurityLevel;
 use applet_model::apdu::{Command, Response};
 use applet_model::status::Sw;
 use applet_model::tlv;
@@ -22,31 +24,60 @@ fn oid(arcs: &[u8]) -> Vec<u8> {
     tlv::write(0x06, &bytes)
 }
 
+impl Open {
+    /// GET DATA to the domain `on`, classes 00 and 80: P1-P2 is the tag. `level` is that of a session.
+    pub(crate) fn get_data(
+        &self,
+        on: &Aid,
+        command: &Command,
+        free: Free,
+        level: Option<SecurityLevel>,
+    ) -> Result<Response, Sw> {
+        let domain = self.domain(on)?;
+        Ok(Response::ok(match (command.p1, command.p2) {
+            // Current security level (10.6), applications of the domain or, with Global Registry, of the card.
+            (0x00, 0xD3) => tlv::write(0xD3, &[level.map_or(0, |level| 0x80 | level as u8)]),
+            (0x2F, 0x00) => {
+                let all = self.has(on, Privilege::GlobalRegistry);
+                let seen = |aid: &&Aid| all || self.registry.is_below(aid, on);
+                let instances = self.registry.instances.iter();
+                let list: Vec<u8> = instances
+                    .map(|instance| &instance.aid)
+                    .filter(seen)
+                    .flat_map(|aid| tlv::write(0x61, &tlv::write(0x4F, aid.bytes())))
+                    .collect();
+                tlv::write(0x2F00, &list)
+            }
+            (0xFF, 0x21) => card_resources(&CardResources {
+                applications: u32::try_from(self.registry.instances.len()).unwrap_or(u32::MAX),
+                non_volatile: free.non_volatile,
+                volatile: free.volatile,
+            }),
+            _ => domain.data_object(u16::from_be_bytes([command.p1, command.p2]))?,
+        }))
+    }
+}
+
 impl Domain {
-    /// GET DATA, classes 00 and 80: P1-P2 is the tag.
-    pub(crate) fn get_data(&self, command: &Command, free: Free) -> Result<Response, Sw> {
-        let tag = u16::from_be_bytes([command.p1, command.p2]);
+    fn data_object(&self, tag: u16) -> Result<Vec<u8>, Sw> {
         let data = match tag {
             0x0042 if !self.iin.is_empty() => tlv::write(0x42, &self.iin),
-            0x0045 => tlv::write(0x45, &self.cin),
+            0x0045 if !self.cin.is_empty() => tlv::write(0x45, &self.cin),
+            0x5F50 if !self.url.is_empty() => tlv::write(0x5F50, &self.url),
+            0x00C2 => tlv::write(0xC2, &self.confirmations.to_be_bytes()),
             0x0066 => self.card_data(),
             0x0067 => capabilities(self.i),
             0x00E0 => self.key_information(),
             0x00CF => tlv::write(0xCF, &self.diversification),
             // Sequence counter of the default key set (Amendment D 7.1.3).
             0x00C1 => {
-                let counter = self.keys.first().map_or(0, |set| set.counter).to_be_bytes();
+                let counter = self.key_set(0).map_or(0, |set| set.counter).to_be_bytes();
                 tlv::write(0xC1, &counter[1..])
             }
-            0x9F7F => tlv::write(0x9F7F, &self.cplc),
-            0xFF21 => card_resources(&CardResources {
-                applications: u32::try_from(self.registry.instances.len()).unwrap_or(u32::MAX),
-                non_volatile: free.non_volatile,
-                volatile: free.volatile,
-            }),
+            0x9F7F if !self.cplc.is_empty() => tlv::write(0x9F7F, &self.cplc),
             _ => return Err(Sw::REFERENCED_DATA_NOT_FOUND),
         };
-        Ok(Response::ok(data))
+        Ok(data)
     }
 
     /// Card recognition data (H.2, H.3): GlobalPlatform 2.3.1, SCP03 with its "i".
@@ -61,38 +92,6 @@ impl Domain {
             ],
         );
         tlv::write(0x66, &recognition)
-    }
-
-    /// STORE DATA to the domain itself: IIN (42), CIN (45), key diversification data (CF), in BER-TLV or
-    /// as DGI 0070 that holds them.
-    pub(crate) fn store_data(
-        &mut self,
-        command: &Command,
-        nvm: &mut Nvm,
-    ) -> Result<Response, Stop> {
-        let list = match command.p1 & 0x18 {
-            0x08 => match command.data.as_slice() {
-                [0x00, 0x70, length, value @ ..] if usize::from(*length) == value.len() => value,
-                [0x00, 0x70, ..] => return Err(Sw::WRONG_DATA.into()),
-                _ => return Err(Sw::REFERENCED_DATA_NOT_FOUND.into()),
-            },
-            _ => &command.data,
-        };
-        let (mut iin, mut cin, mut diversification) =
-            (self.iin.clone(), self.cin.clone(), self.diversification);
-        for object in tlv::iter(list) {
-            let object = object.map_err(|_| Sw::WRONG_DATA)?;
-            match object.tag {
-                0x42 if object.value.len() <= 16 => iin = object.value.to_vec(),
-                0x45 if object.value.len() <= 16 => cin = object.value.to_vec(),
-                0xCF => diversification = object.value.try_into().map_err(|_| Sw::WRONG_DATA)?,
-                0x42 | 0x45 => return Err(Sw::WRONG_DATA.into()),
-                _ => return Err(Sw::REFERENCED_DATA_NOT_FOUND.into()),
-            }
-        }
-        nvm.commit()?;
-        (self.iin, self.cin, self.diversification) = (iin, cin, diversification);
-        Ok(Response::status(Sw::OK))
     }
 }
 

@@ -1,21 +1,24 @@
-//! The issuer security domain: what it holds.
+//! A security domain: what it holds.
 
 use super::keys::KeySet;
-use super::load::Loading;
-use super::registry::{Aid, CardState, Registry};
+use super::registry::Aid;
 use super::status::Cursor;
+use super::store::Storing;
+use applet_gen::gp::put_key::{KVN_CIPHERED_LOAD, KVN_DAP, KVN_RECEIPT, KVN_TOKEN};
+use applet_gen::gp::scp03::AesKey;
+use applet_gen::gp::signature::{SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
-/// Failed EXTERNAL AUTHENTICATE commands in a row after which the security domain answers 6983 for
+/// Failed EXTERNAL AUTHENTICATE commands in a row after which a security domain answers 6983 for
 /// ever, unless the definition says another number. A successful one sets the count back.
 pub const AUTHENTICATION_TRIES: u8 = 10;
 
-/// The issuer security domain.
+/// A security domain: the issuer's or a supplementary one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Domain {
-    /// What is on the card.
-    pub registry: Registry,
-    /// Key sets in the order in which they came; INITIALIZE UPDATE with version 0 means the first.
+    /// Its AID.
+    pub aid: Aid,
+    /// Key sets; INITIALIZE UPDATE with version 0 means the first that SCP03 can use.
     pub keys: Vec<KeySet>,
     /// Failed EXTERNAL AUTHENTICATE commands in a row that block the domain.
     pub tries: u8,
@@ -26,15 +29,16 @@ pub struct Domain {
     pub i: u8,
     /// Key diversification data that INITIALIZE UPDATE answers.
     pub diversification: [u8; 10],
-    /// Issuer identification number (tag 42).
+    /// Identification number (tag 42): the issuer's or the domain provider's.
     pub iin: Vec<u8>,
-    /// Card image number (tag 45).
+    /// Image number (tag 45).
     pub cin: Vec<u8>,
-    /// Card production life cycle data (tag 9F7F), 42 bytes.
+    /// URL of the domain's manager (tag 5F50).
+    pub url: Vec<u8>,
+    /// Card production life cycle data (tag 9F7F), 42 bytes; the issuer's domain has them.
     pub cplc: Vec<u8>,
-    /// The load file that is coming in. Lost with the power.
-    #[serde(skip)]
-    pub(super) loading: Option<Loading>,
+    /// Confirmation counter (tag C2): receipts made so far.
+    pub confirmations: u16,
     /// Where the next GET STATUS (next) goes on. Lost with the power.
     #[serde(skip)]
     pub(super) cursor: Option<Cursor>,
@@ -42,11 +46,14 @@ pub struct Domain {
     /// power.
     #[serde(skip)]
     pub(crate) personalizing: Option<Aid>,
+    /// What STORE DATA brought so far. Lost with the power.
+    #[serde(skip)]
+    pub(super) storing: Storing,
 }
 
 impl Domain {
-    /// A domain without content. `serial` (the EID's last bytes) makes diversification data, CIN and CPLC.
-    pub fn new(isd: Aid, keys: Vec<KeySet>, i: u8, serial: &[u8]) -> Domain {
+    /// The issuer's. `serial` makes diversification data, CIN and CPLC.
+    pub(super) fn issuer(aid: Aid, keys: Vec<KeySet>, i: u8, serial: &[u8]) -> Domain {
         let mut diversification = [0; 10];
         for (to, from) in diversification.iter_mut().rev().zip(serial.iter().rev()) {
             *to = *from;
@@ -57,23 +64,40 @@ impl Domain {
         cplc[..2].copy_from_slice(b"IP");
         cplc[10..18].copy_from_slice(&diversification[2..]);
         Domain {
-            registry: Registry {
-                card: CardState::Secured,
-                isd,
-                load_files: Vec::new(),
-                instances: Vec::new(),
-            },
+            cplc,
             keys,
-            tries: AUTHENTICATION_TRIES,
-            failures: 0,
             i,
             diversification,
-            iin: Vec::new(),
             cin: diversification.to_vec(),
-            cplc,
-            loading: None,
+            ..Domain::empty(aid, AUTHENTICATION_TRIES)
+        }
+    }
+
+    /// A supplementary one under `parent`, without keys: SCP03 as the parent has it.
+    pub(crate) fn supplementary(aid: Aid, parent: &Domain) -> Domain {
+        Domain {
+            i: parent.i,
+            diversification: parent.diversification,
+            ..Domain::empty(aid, parent.tries)
+        }
+    }
+
+    fn empty(aid: Aid, tries: u8) -> Domain {
+        Domain {
+            aid,
+            keys: Vec::new(),
+            tries,
+            failures: 0,
+            i: 0,
+            diversification: [0; 10],
+            iin: Vec::new(),
+            cin: Vec::new(),
+            url: Vec::new(),
+            cplc: Vec::new(),
+            confirmations: 0,
             cursor: None,
             personalizing: None,
+            storing: Storing::default(),
         }
     }
 
@@ -82,10 +106,30 @@ impl Domain {
         self.tries.saturating_sub(self.failures)
     }
 
-    /// Power is gone: what was in RAM is, too.
-    pub(crate) fn reset(&mut self) {
-        self.loading = None;
+    /// Its application session ends: what was in RAM is gone.
+    pub(super) fn end_session(&mut self) {
         self.cursor = None;
         self.personalizing = None;
+        self.storing = Storing::default();
+    }
+
+    /// The key that verifies DAP blocks.
+    pub(super) fn dap_key(&self) -> Option<VerifyingKey> {
+        self.key_set(KVN_DAP)?.verifying(1)
+    }
+
+    /// The key that verifies tokens.
+    pub(super) fn token_key(&self) -> Option<VerifyingKey> {
+        self.key_set(KVN_TOKEN)?.verifying(1)
+    }
+
+    /// The key that makes receipts.
+    pub(super) fn receipt_key(&self) -> Option<SigningKey> {
+        self.key_set(KVN_RECEIPT)?.aes(1).map(SigningKey::Aes)
+    }
+
+    /// The key that load files are ciphered with.
+    pub(super) fn load_cipher_key(&self) -> Option<AesKey> {
+        self.key_set(KVN_CIPHERED_LOAD)?.aes(1)
     }
 }

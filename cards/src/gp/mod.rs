@@ -1,24 +1,31 @@
-//! GlobalPlatform on the card (Card Specification 2.3.1): the issuer security domain with SCP03,
-//! the registry of load files and applications, the commands that read and change them.
+//! GlobalPlatform on the card (Card Specification 2.3.1): security domains with SCP03, the registry of
+//! load files and applications, the commands that read and change them.
 //!
-//! What needs the VM (linking a load file, running `install()`, deleting objects) is done by
+//! [`Open`] is the specification's OPEN: the registry, the domains, and what a domain may do. What
+//! needs the VM (linking a load file, running `install()`, deleting objects) is done by
 //! [`crate::card`], which calls in here; what the host sends is built by `applet_gen::gp`.
 
+mod authority;
 mod data;
 mod delete;
 mod domain;
 mod keys;
 mod load;
+mod open;
 pub(crate) mod params;
 pub mod registry;
 pub mod session;
 mod state;
 mod status;
+mod store;
+mod transfer;
 
+pub(crate) use authority::Request;
 pub(crate) use data::Free;
 pub use domain::{AUTHENTICATION_TRIES, Domain};
 pub use keys::KeySet;
-pub(crate) use load::receipt;
+pub use open::Open;
+pub(crate) use open::Rules;
 pub use params::Toolkit as ToolkitParameters;
 
 use crate::power::PowerCut;

@@ -2,6 +2,7 @@
 //! parameters inside (C9, EF, EA) are read by `applet_gen::gp::uicc_params`.
 
 use super::registry::Aid;
+use applet_gen::gp::token::TAG_SIGNATURE_TEMPLATE;
 use applet_gen::gp::uicc_params::{InstallParameters, ParameterError, ToolkitParameters};
 use applet_model::status::Sw;
 use applet_model::tlv;
@@ -45,6 +46,14 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The last field, a token: the data before it (of `all`, which this reads), and itself.
+    pub fn token(&mut self, all: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Sw> {
+        let before = all.len().saturating_sub(self.0.len());
+        let token = self.take_long()?;
+        self.end()?;
+        Ok((all.get(..before).unwrap_or_default(), token))
+    }
+
     /// Refuses bytes behind the last field.
     pub fn end(&self) -> Result<(), Sw> {
         match self.0 {
@@ -56,33 +65,36 @@ impl<'a> Fields<'a> {
 
 /// INSTALL [for load] (11.5.2.3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ForLoad {
+pub(crate) struct ForLoad<'a> {
     pub load_file: Aid,
-    /// The security domain to load into; `None` for the ISD.
+    /// The security domain to load into; `None` for the one that has the command.
     pub domain: Option<Aid>,
     pub hash: Vec<u8>,
+    pub parameters: &'a [u8],
+    /// The data without the token field, and the token.
+    pub unsigned: &'a [u8],
+    pub token: &'a [u8],
     /// Non-volatile memory the host announces (C6), bytes.
     pub code_bytes: Option<u32>,
     /// Non-volatile data memory announced (C8), bytes.
     pub data_bytes: Option<u32>,
 }
 
-impl ForLoad {
-    pub fn parse(data: &[u8]) -> Result<ForLoad, Sw> {
+impl<'a> ForLoad<'a> {
+    pub fn parse(data: &'a [u8]) -> Result<Self, Sw> {
         let mut fields = Fields(data);
         let load_file = fields.aid()?;
         let domain = fields.optional_aid()?;
         let hash = fields.take()?.to_vec();
         let parameters = fields.take_long()?;
-        if !fields.take()?.is_empty() {
-            // A load token: the ISD has no delegated management.
-            return Err(Sw::WRONG_DATA);
-        }
-        fields.end()?;
+        let (unsigned, token) = fields.token(data)?;
         let mut result = ForLoad {
             load_file,
             domain,
             hash,
+            parameters,
+            unsigned,
+            token,
             code_bytes: None,
             data_bytes: None,
         };
@@ -95,11 +107,13 @@ impl ForLoad {
                         match limit.tag {
                             0xC6 => result.code_bytes = Some(number(limit.value)?),
                             0xC8 => result.data_bytes = Some(number(limit.value)?),
-                            0xC7 => {}
+                            // Volatile memory; format and parameters of the data block (table 11-48).
+                            0xC7 | 0xCD | 0xDD => {}
                             _ => return Err(Sw::WRONG_DATA),
                         }
                     }
                 }
+                TAG_SIGNATURE_TEMPLATE => {}
                 _ => return Err(Sw::WRONG_DATA),
             }
         }
@@ -118,12 +132,18 @@ fn number(value: &[u8]) -> Result<u32, Sw> {
 
 /// INSTALL [for install] and [for install and make selectable] (11.5.2.3.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ForInstall {
+pub(crate) struct ForInstall<'a> {
     pub load_file: Aid,
     pub module: Aid,
     pub instance: Aid,
-    pub privileges: [u8; 3],
+    /// As they came: one byte or three.
+    pub privileges: &'a [u8],
     pub parameters: InstallParameters,
+    /// The parameters as they came.
+    pub raw: &'a [u8],
+    /// The data without the token field, and the token.
+    pub unsigned: &'a [u8],
+    pub token: &'a [u8],
 }
 
 /// Why INSTALL's data are refused, always by 6A80.
@@ -141,41 +161,84 @@ impl From<Sw> for Refusal {
     }
 }
 
-impl ForInstall {
-    pub fn parse(data: &[u8]) -> Result<ForInstall, Refusal> {
+impl<'a> ForInstall<'a> {
+    pub fn parse(data: &'a [u8]) -> Result<Self, Refusal> {
         let mut fields = Fields(data);
         let load_file = fields.aid()?;
         let module = fields.aid()?;
         let instance = fields.optional_aid()?.unwrap_or_else(|| module.clone());
-        let privileges = privileges(fields.take()?)?;
-        let parameters =
-            InstallParameters::decode(fields.take_long()?).map_err(Refusal::Parameters)?;
-        if !fields.take()?.is_empty() {
-            return Err(Sw::WRONG_DATA.into());
-        }
-        fields.end()?;
+        let privileges = fields.take()?;
+        let raw = fields.take_long()?;
+        let parameters = InstallParameters::decode(raw).map_err(Refusal::Parameters)?;
+        let (unsigned, token) = fields.token(data)?;
         Ok(ForInstall {
             load_file,
             module,
             instance,
             privileges,
             parameters,
+            raw,
+            unsigned,
+            token,
         })
     }
 }
 
-/// One or three bytes of privileges (table 11-7). The card has no security domains beside its own and
-/// gives no privilege but "default selected", which a UICC ignores.
-fn privileges(field: &[u8]) -> Result<[u8; 3], Sw> {
-    let all = match field {
-        [a] => [*a, 0, 0],
-        [a, b, c] => [*a, *b, *c],
-        _ => return Err(Sw::WRONG_DATA),
-    };
-    match all {
-        [a, 0, 0] if a & !0x04 == 0 => Ok(all),
-        _ => Err(Sw::WRONG_DATA),
+/// INSTALL [for make selectable], [for extradition] and [for registry update] (11.5.2.3.3 to 11.5.2.3.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Transfer<'a> {
+    /// The security domain to go to.
+    pub domain: Option<Aid>,
+    /// Application or load file.
+    pub object: Option<Aid>,
+    pub privileges: &'a [u8],
+    pub parameters: &'a [u8],
+    /// The data without the token field, and the token.
+    pub unsigned: &'a [u8],
+    pub token: &'a [u8],
+}
+
+impl<'a> Transfer<'a> {
+    pub fn parse(data: &'a [u8]) -> Result<Self, Sw> {
+        let mut fields = Fields(data);
+        let domain = fields.optional_aid()?;
+        if !fields.take()?.is_empty() {
+            return Err(Sw::WRONG_DATA);
+        }
+        let object = fields.optional_aid()?;
+        let privileges = fields.take()?;
+        let parameters = fields.take_long()?;
+        let (unsigned, token) = fields.token(data)?;
+        Ok(Transfer {
+            domain,
+            object,
+            privileges,
+            parameters,
+            unsigned,
+            token,
+        })
     }
+}
+
+/// Implicit selection parameters (CF) in system specific parameters (EF; tables 11-49 to 11-52).
+pub(crate) fn implicit_selection(parameters: &[u8]) -> Result<Vec<u8>, Sw> {
+    let mut found = Vec::new();
+    for object in tlv::iter(parameters) {
+        let object = object.map_err(|_| Sw::WRONG_DATA)?;
+        if object.tag != 0xEF {
+            continue;
+        }
+        for field in object.children() {
+            match field.map_err(|_| Sw::WRONG_DATA)? {
+                field if field.tag != 0xCF => {}
+                field => match field.value {
+                    [parameter] => found.push(*parameter),
+                    _ => return Err(Sw::WRONG_DATA),
+                },
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// What the framework keeps of an applet's toolkit parameters (ETSI TS 102 226 8.2.1.3.2.2).
@@ -227,6 +290,8 @@ mod tests {
         fn garbage_never_panics(data in proptest::collection::vec(any::<u8>(), 0..80)) {
             let _ = ForLoad::parse(&data);
             let _ = ForInstall::parse(&data);
+            let _ = Transfer::parse(&data);
+            let _ = implicit_selection(&data);
         }
     }
 }

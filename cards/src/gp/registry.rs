@@ -2,6 +2,7 @@
 //! (GlobalPlatform Card Specification 2.3.1, chapters 5 and 6.4).
 
 use super::params::Toolkit;
+use applet_gen::gp::privilege::Privileges;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -90,9 +91,15 @@ pub struct LoadFile {
     pub aid: Aid,
     /// Package version, major and minor.
     pub version: [u8; 2],
-    /// Executable modules: the applets that can be installed from it.
+    /// Executable modules: the applets that can be installed from it. None of a load that broke off.
     pub modules: Vec<Aid>,
+    /// The security domain it is associated with.
+    pub domain: Aid,
 }
+
+/// Privileges of the issuer security domain: what 6.6.2 gives it on a card without Delegated Management of
+/// its own.
+pub const ISD_PRIVILEGES: Privileges = [0x9E, 0xFE, 0x80];
 
 /// Life cycle of an application: bits of table 11-4.
 pub mod app_state {
@@ -100,6 +107,8 @@ pub mod app_state {
     pub const INSTALLED: u8 = 0x03;
     /// Selectable.
     pub const SELECTABLE: u8 = 0x07;
+    /// A security domain has its keys.
+    pub const PERSONALIZED: u8 = 0x0F;
     /// Bit that is set while the application is locked.
     pub const LOCKED: u8 = 0x80;
 }
@@ -116,7 +125,9 @@ pub struct Instance {
     /// Life cycle state ([`app_state`], application-specific bits included).
     pub state: u8,
     /// Privileges (table 11-7).
-    pub privileges: [u8; 3],
+    pub privileges: Privileges,
+    /// The security domain it is associated with.
+    pub domain: Aid,
     /// Toolkit parameters, if it was installed with any.
     pub toolkit: Option<Toolkit>,
 }
@@ -136,6 +147,10 @@ pub struct Registry {
     pub card: CardState,
     /// AID of the issuer security domain.
     pub isd: Aid,
+    /// Its privileges.
+    pub isd_privileges: Privileges,
+    /// Load files of the card itself, which can't be deleted.
+    pub resident: Vec<LoadFile>,
     /// Load files in the order in which they came.
     pub load_files: Vec<LoadFile>,
     /// Instances in the order in which they came.
@@ -162,14 +177,65 @@ impl Registry {
 
     /// True if something on the card has this AID.
     pub fn is_taken(&self, aid: &Aid) -> bool {
-        self.isd == *aid || self.load_file(aid).is_some() || self.instance(aid).is_some()
+        self.isd == *aid || self.domain_of(aid).is_some()
     }
 
-    /// The instances whose AID starts with these bytes, in registry order.
-    pub fn matching<'a>(&'a self, partial: &'a [u8]) -> impl Iterator<Item = &'a Instance> {
-        self.instances
-            .iter()
-            .filter(move |instance| instance.aid.bytes().starts_with(partial))
+    /// The load file with this AID, or the card's own one.
+    pub fn any_load_file(&self, aid: &Aid) -> Option<&LoadFile> {
+        let mut files = self.resident.iter().chain(&self.load_files);
+        files.find(|file| file.aid == *aid)
+    }
+
+    /// The security domain that an application or load file is associated with; none for the issuer's.
+    pub fn domain_of(&self, aid: &Aid) -> Option<&Aid> {
+        let instance = self.instance(aid).map(|instance| &instance.domain);
+        instance.or_else(|| self.any_load_file(aid).map(|file| &file.domain))
+    }
+
+    /// True if `aid` is associated with `domain`, directly or through domains between.
+    pub fn is_below(&self, aid: &Aid, domain: &Aid) -> bool {
+        // Extradition makes no circles; the bound is for a registry that was tampered with.
+        let mut current = aid;
+        for _ in 0..=self.instances.len() {
+            match self.domain_of(current) {
+                Some(above) if above == domain => return true,
+                Some(above) => current = above,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// True if something is associated with this security domain.
+    pub fn has_content(&self, domain: &Aid) -> bool {
+        let files = self.load_files.iter().map(|file| &file.domain);
+        let mut all = files.chain(self.instances.iter().map(|instance| &instance.domain));
+        all.any(|above| above == domain)
+    }
+
+    /// Associates an application or load file with another security domain.
+    pub(crate) fn associate(&mut self, object: &Aid, domain: &Aid) {
+        if let Some(instance) = self.instance_mut(object) {
+            instance.domain = domain.clone();
+        } else if let Some(file) = self.load_files.iter_mut().find(|file| file.aid == *object) {
+            file.domain = domain.clone();
+        }
+    }
+
+    /// The privileges of an application or security domain; none of one that isn't there.
+    pub fn privileges(&self, aid: &Aid) -> Privileges {
+        match self.instance(aid) {
+            Some(instance) => instance.privileges,
+            None if *aid == self.isd => self.isd_privileges,
+            None => [0; 3],
+        }
+    }
+
+    /// Sets an application's privileges.
+    pub(crate) fn set_privileges(&mut self, aid: &Aid, privileges: Privileges) {
+        if let Some(instance) = self.instance_mut(aid) {
+            instance.privileges = privileges;
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! GET STATUS (GlobalPlatform Card Specification 11.4): what is on the card, page by page.
 
-use super::domain::Domain;
-use super::registry::{CardState, Instance, LoadFile};
+use super::Stop;
+use super::open::Open;
+use super::registry::{Aid, Instance, LoadFile};
+use applet_gen::gp::privilege::Privilege;
 use applet_gen::gp::registry::{RegistryEntry, status_entry};
 use applet_model::apdu::{Command, Response};
 use applet_model::status::Sw;
@@ -20,30 +22,60 @@ pub(super) struct Cursor {
     next: usize,
 }
 
-impl Domain {
-    /// GET STATUS: P1 80 the domain, 40 applications, 20 load files, 10 load files with their modules; P2 02
-    /// TLV form (00 the older one), 01 more to ask for the next page.
-    pub(crate) fn get_status(&mut self, command: &Command) -> Result<Response, Sw> {
+impl Open {
+    /// GET STATUS as it came to the domain `by`: P1 80 the issuer's domain, 40 applications and other domains, 20
+    /// load files, 10 load files with their modules; P2 02 TLV form (00 the older one), 01 more to ask for the
+    /// next page. Without Global Registry a domain sees what is below it.
+    pub(crate) fn get_status(&mut self, by: &Aid, command: &Command) -> Result<Response, Stop> {
         let search = match tlv::find(&command.data, 0x4F) {
-            Ok(Some(object)) => object.value.to_vec(),
-            _ => return Err(Sw::WRONG_DATA),
+            Ok(Some(object)) if object.value.len() <= 16 => object.value.to_vec(),
+            _ => return Err(Sw::WRONG_DATA.into()),
         };
+        let as_tlv = command.p2 & 0x02 != 0;
         if command.p2 & !0x03 != 0 || !matches!(command.p1, 0x80 | 0x40 | 0x20 | 0x10) {
-            return Err(Sw::INCORRECT_P1_P2);
+            return Err(Sw::INCORRECT_P1_P2.into());
         }
-        let first = match (command.p2 & 0x01, self.cursor.take()) {
-            (0, _) => 0,
-            (_, Some(cursor)) if cursor.p1 == command.p1 && cursor.search == search => cursor.next,
-            _ => return Err(Sw::CONDITIONS_NOT_SATISFIED),
+        if as_tlv && self.rules.quirks.status_old_form {
+            return Err(self.refuse(
+                Sw::INCORRECT_P1_P2,
+                "GET STATUS: this card has the older form only",
+            ));
+        }
+        let issuer = command.p1 == 0x80;
+        if issuer && !self.has(by, Privilege::GlobalRegistry) {
+            let why = "GET STATUS of the issuer's domain needs Global Registry";
+            return Err(self.refuse(Sw::CONDITIONS_NOT_SATISFIED, why));
+        }
+        let next = command.p2 & 0x01 != 0;
+        let first = match (next, self.domain_mut(by)?.cursor.take()) {
+            (false, _) => 0,
+            (true, Some(cursor))
+                if cursor.p1 == command.p1 && cursor.search == search && !issuer =>
+            {
+                cursor.next
+            }
+            _ => return Err(Sw::CONDITIONS_NOT_SATISFIED.into()),
         };
-        let entries = self.entries(command.p1, &search, command.p2 & 0x02 != 0);
-        if entries.is_empty() {
-            return Err(Sw::REFERENCED_DATA_NOT_FOUND);
+        let mut entries = self.entries(by, command.p1, &search);
+        if let Ok(Some(tags)) = tlv::find(&command.data, 0x5C) {
+            let tags = tag_list(tags.value).ok_or(Sw::WRONG_DATA)?;
+            entries.iter_mut().for_each(|entry| keep(entry, &tags));
         }
+        if entries.is_empty() {
+            return Err(Sw::REFERENCED_DATA_NOT_FOUND.into());
+        }
+        let room = match self.rules.quirks.status_page {
+            0 => PAGE,
+            bytes => PAGE.min(bytes.into()),
+        };
         let mut page = Vec::new();
         for (at, entry) in entries.iter().enumerate().skip(first) {
-            if !page.is_empty() && page.len() + entry.len() > PAGE {
-                self.cursor = Some(Cursor {
+            let entry = match as_tlv {
+                true => entry.tlv.clone(),
+                false => old_form(&entry.entry, command.p1 == 0x10),
+            };
+            if !page.is_empty() && page.len() + entry.len() > room {
+                self.domain_mut(by)?.cursor = Some(Cursor {
                     p1: command.p1,
                     search,
                     next: at,
@@ -58,91 +90,121 @@ impl Domain {
         Ok(Response::ok(page))
     }
 
-    fn entries(&self, p1: u8, search: &[u8], as_tlv: bool) -> Vec<Vec<u8>> {
+    fn entries(&self, by: &Aid, p1: u8, search: &[u8]) -> Vec<Listed> {
         let registry = &self.registry;
-        let files = registry
-            .load_files
-            .iter()
-            .filter(|file| file.aid.bytes().starts_with(search));
-        match p1 {
-            0x80 => {
-                let found = registry.isd.bytes().starts_with(search);
-                found
-                    .then(|| domain_entry(registry.isd.bytes(), registry.card, as_tlv))
-                    .into_iter()
-                    .collect()
-            }
+        let all = self.has(by, Privilege::GlobalRegistry);
+        let seen = |aid: &Aid| {
+            aid.bytes().starts_with(search) && (all || aid == by || registry.is_below(aid, by))
+        };
+        let listed: Vec<RegistryEntry> = match p1 {
+            // The search criterion is ignored.
+            0x80 => vec![RegistryEntry {
+                aid: registry.isd.bytes().to_vec(),
+                life_cycle: registry.card as u8,
+                privileges: registry.isd_privileges.to_vec(),
+                ..RegistryEntry::default()
+            }],
             0x40 => registry
-                .matching(search)
-                .map(|instance| application_entry(instance, as_tlv))
+                .instances
+                .iter()
+                .filter(|instance| seen(&instance.aid))
+                .map(application)
                 .collect(),
-            _ => files
-                .map(|file| file_entry(file, registry.isd.bytes(), p1 == 0x10, as_tlv))
+            _ => registry
+                .resident
+                .iter()
+                .chain(&registry.load_files)
+                .filter(|file| seen(&file.aid))
+                .map(|file| load_file(file, p1 == 0x10))
                 .collect(),
+        };
+        let listed = listed.into_iter();
+        listed
+            .map(|entry| Listed {
+                tlv: status_entry(&entry),
+                entry,
+            })
+            .collect()
+    }
+}
+
+/// An entry, and its data objects.
+struct Listed {
+    entry: RegistryEntry,
+    tlv: Vec<u8>,
+}
+
+/// The tags of a tag list (5C): one or two bytes each.
+fn tag_list(value: &[u8]) -> Option<Vec<u32>> {
+    let mut rest = value;
+    let mut tags = Vec::new();
+    while let Some((first, tail)) = rest.split_first() {
+        let mut tag = u32::from(*first);
+        rest = tail;
+        if first & 0x1F == 0x1F {
+            let (second, tail) = rest.split_first()?;
+            tag = tag << 8 | u32::from(*second);
+            rest = tail;
+        }
+        tags.push(tag);
+    }
+    Some(tags)
+}
+
+/// Leaves only the data objects that a tag list names.
+fn keep(listed: &mut Listed, tags: &[u32]) {
+    if let Ok(template) = tlv::expect(&listed.tlv, 0xE3) {
+        let kept: Vec<&[u8]> = template
+            .children()
+            .filter_map(Result::ok)
+            .filter(|object| tags.contains(&object.tag))
+            .map(|object| object.raw)
+            .collect();
+        listed.tlv = tlv::write_constructed(0xE3, &kept);
+    }
+}
+
+/// The form of GlobalPlatform 2.1.1: AID with its length, state, one byte of privileges, modules.
+fn old_form(entry: &RegistryEntry, modules: bool) -> Vec<u8> {
+    let length = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap_or(u8::MAX);
+    let mut out = vec![length(&entry.aid)];
+    out.extend(&entry.aid);
+    out.extend([
+        entry.life_cycle,
+        entry.privileges.first().copied().unwrap_or(0),
+    ]);
+    if modules {
+        out.push(u8::try_from(entry.modules.len()).unwrap_or(u8::MAX));
+        for module in &entry.modules {
+            out.push(length(module));
+            out.extend(module);
         }
     }
+    out
 }
 
-fn old_form(aid: &[u8], state: u8, privileges: u8) -> Vec<u8> {
-    let mut entry = vec![u8::try_from(aid.len()).unwrap_or(0)];
-    entry.extend(aid);
-    entry.extend([state, privileges]);
-    entry
-}
-
-fn domain_entry(aid: &[u8], card: CardState, as_tlv: bool) -> Vec<u8> {
-    // Security Domain, Card Lock, Card Terminate, Card Reset, CVM; Authorized Management, Token
-    // Verification, Global Delete, Global Lock, Global Registry (table 11-7).
-    let privileges = [0x9E, 0xFC, 0x80];
-    if !as_tlv {
-        return old_form(aid, card as u8, privileges[0]);
-    }
-    status_entry(&RegistryEntry {
-        aid: aid.to_vec(),
-        life_cycle: card as u8,
-        privileges: privileges.to_vec(),
-        ..RegistryEntry::default()
-    })
-}
-
-fn application_entry(instance: &Instance, as_tlv: bool) -> Vec<u8> {
-    if !as_tlv {
-        return old_form(instance.aid.bytes(), instance.state, instance.privileges[0]);
-    }
-    status_entry(&RegistryEntry {
+fn application(instance: &Instance) -> RegistryEntry {
+    RegistryEntry {
         aid: instance.aid.bytes().to_vec(),
         life_cycle: instance.state,
         privileges: instance.privileges.to_vec(),
         load_file: Some(instance.load_file.bytes().to_vec()),
+        security_domain: Some(instance.domain.bytes().to_vec()),
         ..RegistryEntry::default()
-    })
+    }
 }
 
-fn file_entry(file: &LoadFile, isd: &[u8], modules: bool, as_tlv: bool) -> Vec<u8> {
-    if !as_tlv {
-        let mut entry = old_form(file.aid.bytes(), LOADED, 0);
-        if modules {
-            entry.push(u8::try_from(file.modules.len()).unwrap_or(u8::MAX));
-            for module in &file.modules {
-                entry.push(u8::try_from(module.bytes().len()).unwrap_or(0));
-                entry.extend(module.bytes());
-            }
-        }
-        return entry;
-    }
-    status_entry(&RegistryEntry {
+fn load_file(file: &LoadFile, modules: bool) -> RegistryEntry {
+    let module = |aid: &Aid| aid.bytes().to_vec();
+    RegistryEntry {
         aid: file.aid.bytes().to_vec(),
         life_cycle: LOADED,
         version: Some(file.version),
         modules: match modules {
-            true => file
-                .modules
-                .iter()
-                .map(|module| module.bytes().to_vec())
-                .collect(),
+            true => file.modules.iter().map(module).collect(),
             false => Vec::new(),
         },
-        security_domain: Some(isd.to_vec()),
+        security_domain: Some(file.domain.bytes().to_vec()),
         ..RegistryEntry::default()
-    })
+    }
 }

@@ -305,6 +305,11 @@ impl SecureChannel {
         self.session.unwrap_response(response)
     }
 
+    /// Sets the level after the response to BEGIN R-MAC SESSION or END R-MAC SESSION (Amendment D 7.1.3, 7.1.4).
+    pub fn set_level(&mut self, level: SecurityLevel) {
+        self.session.set_level(level);
+    }
+
     /// What the card said of itself in INITIALIZE UPDATE.
     pub fn card(&self) -> &InitializeUpdateResponse {
         &self.card

@@ -3,7 +3,7 @@
 use super::*;
 use crate::gp::registry::{Aid, CardState, Instance};
 use applet_gen::gp::command::{self, StatusKind};
-use applet_gen::gp::put_key::{expected_answer, put_key_set};
+use applet_gen::gp::put_key::expected_answer;
 use applet_gen::gp::registry::{parse_card_resources, parse_key_information, parse_status};
 
 #[test]
@@ -108,8 +108,7 @@ fn a_tampered_message_ends_the_session() {
 #[test]
 fn keys_are_replaced_and_the_old_ones_are_worth_nothing() {
     let mut session = Session::open(card(), SecurityLevel::Full);
-    let key = |n: u8| [n; 32];
-    let new = StaticKeys::new(&key(1), &key(2), &key(3)).unwrap();
+    let new = keys_of(1);
     let answer = session.ok(&put_key_set(0x30, 0x31, &new, &test_keys()).unwrap());
     assert_eq!(answer, expected_answer(0x31, &new).unwrap());
     let information = parse_key_information(&session.ok(&command::get_data(0x00E0))).unwrap();
@@ -117,7 +116,7 @@ fn keys_are_replaced_and_the_old_ones_are_worth_nothing() {
     assert!(
         information
             .iter()
-            .all(|key| (key.kvn, key.length) == (0x31, 32))
+            .all(|key| (key.kvn, key.length) == (0x31, 16))
     );
     let mut card = session.card;
     assert!(authenticate(&mut card, SecurityLevel::Full, &test_keys(), 0).is_err());
@@ -127,7 +126,9 @@ fn keys_are_replaced_and_the_old_ones_are_worth_nothing() {
         channel: authenticate(&mut card, SecurityLevel::CMac, &new, 0).unwrap(),
         card,
     };
-    let mut broken = put_key_set(0x31, 0x32, &test_keys(), &new).unwrap();
+    let mut broken = put_key_set(0x31, 0x32, &test_keys(), &new)
+        .unwrap()
+        .unwrap();
     *broken.data.last_mut().unwrap() ^= 1;
     assert_eq!(session.send(&broken).sw, Sw::INVALID_KEY_CHECK_VALUE);
     assert!(authenticate(&mut session.card, SecurityLevel::CMac, &new, 0x31).is_ok());
@@ -137,13 +138,14 @@ fn keys_are_replaced_and_the_old_ones_are_worth_nothing() {
 fn long_registries_come_in_pages() {
     let mut session = Session::open(card(), SecurityLevel::Full);
     for n in 0..20 {
-        let aid = |kind| Aid::new(&[0xF0, kind, 0, 0, 0, 0, n]).unwrap();
-        session.card.world.domain.registry.instances.push(Instance {
-            aid: aid(1),
-            load_file: aid(2),
-            module: aid(3),
+        let made = |kind| Aid::new(&[0xF0, kind, 0, 0, 0, 0, n]).unwrap();
+        session.card.world.gp.registry.instances.push(Instance {
+            aid: made(1),
+            load_file: made(2),
+            module: made(3),
             state: 7,
             privileges: [0; 3],
+            domain: Aid::new(aid::ISD).unwrap(),
             toolkit: None,
         });
     }
@@ -194,7 +196,11 @@ fn power_cuts_leave_the_old_key_set_or_the_new_one() {
         session.card.nvm_mut().cut_after(cut);
         let wrapped = session
             .channel
-            .wrap(&put_key_set(0x30, 0x30, &new, &test_keys()).unwrap())
+            .wrap(
+                &put_key_set(0x30, 0x30, &new, &test_keys())
+                    .unwrap()
+                    .unwrap(),
+            )
             .unwrap();
         let done = session.card.transmit(&wrapped.to_bytes()).is_ok();
         assert_eq!(done, cut > 0);
@@ -237,7 +243,7 @@ fn loads_are_checked_block_by_block() {
         Sw::NOT_ENOUGH_MEMORY
     );
     session.ok(&for_load(&[]));
-    assert_eq!(session.send(&block(0, 0, "E2030000")).sw, Sw::WRONG_DATA);
+    assert_eq!(session.send(&block(0, 0, "E3030000")).sw, Sw::WRONG_DATA);
     session.ok(&for_load(&[]));
     session.ok(&block(0, 0, "C40401"));
     assert_eq!(session.send(&block(0x80, 1, "020304")).sw, Sw::WRONG_DATA);

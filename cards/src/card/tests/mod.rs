@@ -1,13 +1,21 @@
 //! The card as its users meet it: APDUs in, APDUs out.
 
+mod channels;
+mod delegation;
 mod domain;
 mod files;
 mod interface;
+mod oddities;
+mod security_domains;
+mod storing;
 mod toolkit;
 
 use super::{CardConfig, VirtualCard};
 use crate::definition::Definition;
 use crate::euicc::{Eid, EuiccConfig};
+use applet_gen::gp::command::{Install, SSD_MODULE, SSD_PACKAGE};
+use applet_gen::gp::privilege::Privilege;
+use applet_gen::gp::put_key::put_key_set;
 use applet_gen::gp::scp03::{Mode, Request, SecureChannel, SecurityLevel, StaticKeys};
 use applet_model::aid;
 use applet_model::apdu::{Command, Response};
@@ -91,6 +99,96 @@ impl Session {
         );
         response.data
     }
+}
+
+/// A secure channel to a security domain on a logical channel.
+struct Link {
+    number: u8,
+    channel: SecureChannel,
+}
+
+impl Link {
+    /// Opens the logical channel, selects the domain and authenticates.
+    fn open(
+        card: &mut VirtualCard,
+        number: u8,
+        aid: &[u8],
+        keys: &StaticKeys,
+        version: u8,
+    ) -> Result<Link, applet_gen::gp::scp03::ScpError> {
+        if number > 0 {
+            send(card, &Command::new(0, 0x70, 0, number));
+        }
+        let select = Command::new(number, 0xA4, 4, 0).with_data(aid).with_le(256);
+        assert_eq!(send(card, &select).sw, Sw::OK);
+        let request = Request::new(version, Mode::S8, &[0x22; 8]).unwrap();
+        let on = |command: &Command| Command {
+            cla: command.cla | number,
+            ..command.clone()
+        };
+        let response = send(card, &on(&request.command()));
+        let pending = request.authenticate(keys, &response, SecurityLevel::CMac)?;
+        let response = send(card, &on(pending.command()));
+        let channel = pending.complete(&response)?;
+        Ok(Link { number, channel })
+    }
+
+    fn send(&mut self, card: &mut VirtualCard, command: &Command) -> Response {
+        let mut wrapped = self.channel.wrap(command).unwrap();
+        wrapped.cla |= self.number;
+        let response = send(card, &wrapped);
+        self.channel.unwrap(response).unwrap()
+    }
+
+    fn ok(&mut self, card: &mut VirtualCard, command: &Command) -> Vec<u8> {
+        let response = self.send(card, command);
+        assert_eq!(response.sw, Sw::OK, "{command:?}: {:?}", card.take_fault());
+        response.data
+    }
+}
+
+/// Three different keys of 16 bytes.
+fn keys_of(n: u8) -> StaticKeys {
+    StaticKeys::new(&[n; 16], &[n + 1; 16], &[n + 2; 16]).unwrap()
+}
+
+/// A supplementary security domain's AID.
+fn domain_aid(n: u8) -> Vec<u8> {
+    vec![0xA0, 0, 0, 1, 0x51, 0x53, 0x44, n]
+}
+
+/// INSTALL of a supplementary security domain.
+fn install_domain(n: u8, privileges: &[Privilege]) -> Command {
+    let mut all = vec![Privilege::SecurityDomain];
+    all.extend(privileges);
+    Install {
+        package: &SSD_PACKAGE,
+        module: &SSD_MODULE,
+        instance: &domain_aid(n),
+        privileges: Privilege::bytes(&all),
+        parameters: &[0xC9, 0],
+        token: &[],
+    }
+    .for_install_and_make_selectable()
+}
+
+/// A card with supplementary domain `n`, which has key set 31 (`keys_of(n)`), and the session with the issuer's.
+fn with_domain(n: u8, privileges: &[Privilege]) -> Session {
+    let mut session = Session::open(card(), SecurityLevel::CMac);
+    add_domain(&mut session, n, privileges);
+    session
+}
+
+fn add_domain(session: &mut Session, n: u8, privileges: &[Privilege]) {
+    session.ok(&install_domain(n, privileges));
+    let card = &mut session.card;
+    // Its first keys come under those of the domain above.
+    let mut link = Link::open(card, 3, &domain_aid(n), &test_keys(), 0).unwrap();
+    link.ok(
+        card,
+        &put_key_set(0, 0x31, &keys_of(n), &test_keys()).unwrap(),
+    );
+    send(card, &Command::new(0, 0x70, 0x80, 3));
 }
 
 fn authenticate(

@@ -3,7 +3,7 @@
 use super::*;
 use applet_gen::api;
 use applet_gen::convert::{ConvertInput, convert};
-use applet_gen::gp::command::{self, Install};
+use applet_gen::gp::command;
 use applet_gen::gp::load::load_commands;
 use applet_gen::gp::uicc_params::{
     InstallParameters, MenuEntry, ToolkitParameters, UiccParameters,
@@ -12,16 +12,16 @@ use applet_gen::javac::Javac;
 use applet_model::trace::Boundary;
 use std::path::Path;
 
-const PACKAGE: [u8; 6] = [0xF0, 0x54, 0x4B, 0x54, 0x4B, 0x01];
-const MODULE: [u8; 7] = [0xF0, 0x54, 0x4B, 0x54, 0x4B, 0x01, 0x01];
+pub(super) const PACKAGE: [u8; 6] = [0xF0, 0x54, 0x4B, 0x54, 0x4B, 0x01];
+pub(super) const MODULE: [u8; 7] = [0xF0, 0x54, 0x4B, 0x54, 0x4B, 0x01, 0x01];
 const ANSWERER: [u8; 7] = [0xF0, 0x54, 0x4B, 0x54, 0x4B, 0x01, 0x02];
 /// 16 bytes, as toolkit applets have them: the TAR stands at 12.
-const APPLET: [u8; 16] = [
+pub(super) const APPLET: [u8; 16] = [
     0xF0, 0x54, 0x4B, 0x54, 0x4B, 1, 1, 0, 0, 0, 0, 0, 0x42, 0x43, 0x4E, 1,
 ];
 
 /// Load file of the applet, compiled and converted once.
-fn load_file() -> &'static [u8] {
+pub(super) fn load_file() -> &'static [u8] {
     static FILE: OnceLock<Vec<u8>> = OnceLock::new();
     FILE.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
@@ -51,7 +51,7 @@ fn load_file() -> &'static [u8] {
     })
 }
 
-fn toolkit_parameters(timers: u8, channels: u8) -> Vec<u8> {
+pub(super) fn toolkit_parameters(timers: u8, channels: u8) -> Vec<u8> {
     let toolkit = ToolkitParameters {
         priority: 1,
         max_timers: timers,
@@ -70,7 +70,7 @@ fn toolkit_parameters(timers: u8, channels: u8) -> Vec<u8> {
     .unwrap()
 }
 
-fn install(parameters: &[u8]) -> Command {
+pub(super) fn install(parameters: &[u8]) -> Command {
     install_as(&APPLET, parameters)
 }
 
@@ -86,7 +86,7 @@ fn install_as(instance: &[u8], parameters: &[u8]) -> Command {
     .for_install_and_make_selectable()
 }
 
-fn loaded(level: SecurityLevel) -> Session {
+pub(super) fn loaded(level: SecurityLevel) -> Session {
     let mut session = Session::open(card(), level);
     session.ok(&command::install_for_load(
         &PACKAGE,
