@@ -126,9 +126,7 @@ fn keys_are_replaced_and_the_old_ones_are_worth_nothing() {
         channel: authenticate(&mut card, SecurityLevel::CMac, &new, 0).unwrap(),
         card,
     };
-    let mut broken = put_key_set(0x31, 0x32, &test_keys(), &new)
-        .unwrap()
-        .unwrap();
+    let mut broken = put_key_set(0x31, 0x32, &test_keys(), &new).unwrap();
     *broken.data.last_mut().unwrap() ^= 1;
     assert_eq!(session.send(&broken).sw, Sw::INVALID_KEY_CHECK_VALUE);
     assert!(authenticate(&mut session.card, SecurityLevel::CMac, &new, 0x31).is_ok());
@@ -196,11 +194,7 @@ fn power_cuts_leave_the_old_key_set_or_the_new_one() {
         session.card.nvm_mut().cut_after(cut);
         let wrapped = session
             .channel
-            .wrap(
-                &put_key_set(0x30, 0x30, &new, &test_keys())
-                    .unwrap()
-                    .unwrap(),
-            )
+            .wrap(&put_key_set(0x30, 0x30, &new, &test_keys()).unwrap())
             .unwrap();
         let done = session.card.transmit(&wrapped.to_bytes()).is_ok();
         assert_eq!(done, cut > 0);
