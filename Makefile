@@ -42,6 +42,7 @@ unit:
 	@if ! command -v pcscd >/dev/null || [ ! -e /etc/reader.conf.d/vpcd ] || [ "$$(id -u)" != 0 ]; then
 	  echo "skipped: tests behind a PC/SC stack, which want root, pcscd and vsmartcard-vpcd"
 	fi
+	if ! command -v softhsm2-util >/dev/null; then echo "skipped: tests with an HSM, which want softhsm2"; fi
 	$(CARGO) test --locked --workspace
 
 # Installs packages named in $missing: as root, or through sudo where it asks for no password.
@@ -78,4 +79,5 @@ needs-test:
 	[ -e /etc/reader.conf.d/vpcd ] || missing+=" vsmartcard-vpcd"
 	command -v pgrep >/dev/null || missing+=" procps"
 	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=" postgresql"
-	$(call install,echo "going on without the tests on a PC/SC reader or PostgreSQL")
+	command -v softhsm2-util >/dev/null || missing+=" softhsm2"
+	$(call install,echo "going on without the tests on a PC/SC reader, PostgreSQL or an HSM")

@@ -6,6 +6,7 @@ pub mod exit;
 mod files;
 pub mod gp;
 pub mod journal;
+pub mod keys;
 pub mod mutation;
 pub mod observe;
 pub mod operator;

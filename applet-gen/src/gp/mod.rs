@@ -6,6 +6,7 @@
 
 pub mod card_data;
 pub mod command;
+pub mod diversify;
 pub mod explain;
 pub mod load;
 pub mod privilege;

@@ -118,6 +118,9 @@ enum Command {
     /// Load and install scripts
     #[command(subcommand)]
     Script(script::Script),
+    /// Key files and HSMs: generate, encrypt, look at
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Certificates and keys of a lab
     #[command(subcommand)]
     Pki(pki::Pki),
@@ -144,6 +147,7 @@ pub fn main() -> ExitCode {
         Command::Vcard(command) => command.run(&out),
         Command::Vm(command) => command.run(&out),
         Command::Script(command) => command.run(&out),
+        Command::Keys(command) => command.run(&out),
         Command::Pki(command) => command.run(&out),
         Command::Trace(command) => command.run(&out),
     };

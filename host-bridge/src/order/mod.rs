@@ -3,21 +3,20 @@
 //! [`Order::read`] reads and checks the whole file and collects every error with line and column:
 //! nothing is sent to a card before an order is free of them. [`COLUMNS`] is the table of columns;
 //! [`sample`] writes an order to start from. Keys come from columns or, better, by reference from a
-//! key file ([`keys`]).
+//! key file ([`crate::keys`]).
 
 mod columns;
 mod digits;
 mod error;
-pub mod keys;
 mod public_key;
 mod row;
 mod sample;
 mod table;
 
+pub use crate::keys::{KeyError, KeySet, KeyStore};
 pub use columns::{COLUMNS, Column};
 pub use digits::{iccid_check_digit_fits, iccid_with_check_digit};
 pub use error::{OrderError, OrderFault};
-pub use keys::{KeyError, KeySet, KeyStore};
 pub(crate) use row::point_of;
 pub use row::{Eim, OrderRow};
 pub use sample::{SampleOptions, sample};

@@ -3,9 +3,9 @@
 use super::columns::is_config;
 use super::digits::iccid_check_digit_fits;
 use super::error::OrderFault;
-use super::keys::{self, KeySet, KeyStore};
 use super::public_key;
 use super::table::Cells;
+use crate::keys::{self, KeySet, KeyStore};
 use applet_model::config::{Config, Form, ITEMS};
 use applet_model::sgp::eim_config::{
     EimConfigurationData, EimIdType, EimSupportedProtocol, PublicKeyData,

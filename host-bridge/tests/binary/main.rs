@@ -7,6 +7,8 @@ mod convert;
 #[cfg(unix)]
 mod disk;
 mod help;
+mod hsm;
+mod keys;
 mod killed;
 mod many;
 mod pcsc;

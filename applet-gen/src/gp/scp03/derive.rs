@@ -39,12 +39,7 @@ fn derive<E>(
 }
 
 /// What is under the CMAC for one block of a key of `bytes` bytes (Amendment D 4.1.5).
-pub(in crate::gp) fn kdf_input(
-    constant: u8,
-    bytes: usize,
-    counter: u8,
-    context: &[&[u8]],
-) -> Vec<u8> {
+fn kdf_input(constant: u8, bytes: usize, counter: u8, context: &[&[u8]]) -> Vec<u8> {
     let [high, low] = ((bytes * 8) as u16).to_be_bytes();
     let mut out = vec![0; 11];
     out.extend([constant, 0, high, low, counter]);

@@ -1,7 +1,7 @@
 //! Bad input: each with its own exit code, and nothing lost.
 
 use super::*;
-use crate::order::keys::KeyStore;
+use crate::keys::{Access, KeyStore};
 
 fn failed(events: &[Event]) -> (Exit, String) {
     events
@@ -23,7 +23,11 @@ fn wrong_keys_cost_no_try() {
         format!("[set.other]\nkvn = 0x30\nenc = \"{key}\"\nmac = \"{key}\"\ndek = \"{key}\"\n"),
     )
     .unwrap();
-    let store = KeyStore::read(&file).unwrap();
+    let access = Access {
+        hsm: None,
+        passphrase: &mut || panic!("the file is not encrypted"),
+    };
+    let store = KeyStore::open(&file, access).unwrap();
     let order = order_with(1, "other", &store);
     let (outcome, events) = run_logged(dir.path(), &order, &mut station(dir.path()));
     assert_eq!(outcome.unwrap().exit_code, exit::WRONG_KEYS.code);
