@@ -3,7 +3,7 @@
 use super::attempts::{Attempts, AttemptsError, Permission, Target};
 use super::*;
 use crate::exit::{self, ExitCode};
-use crate::order::keys::key_set;
+use crate::keys::key_set;
 use crate::order::{KeySet, KeyStore};
 use crate::transport::{CardLink, LinkError, VirtualLink};
 use applet_gen::gp::command::StatusKind;
