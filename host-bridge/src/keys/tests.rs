@@ -55,7 +55,7 @@ fn key_files_are_read_and_their_faults_show_no_key() {
             "16, 24 or 32",
         ),
         (format!("enc = {SECRET}"), "line 3"),
-        (format!("key = {key}"), "line 3"),
+        (format!("key = {key}"), "not of the form"),
         (format!("enc = {key}"), "all needed"),
         (format!("master = {key}"), "diversify says"),
         (
