@@ -74,7 +74,7 @@ pub struct KeyArgs {
     #[arg(long, value_name = "FILE", help_heading = "Keys")]
     passphrase_file: Option<PathBuf>,
     #[command(flatten)]
-    hsm: HsmArgs,
+    hsm: Box<HsmArgs>,
 }
 
 /// An HSM behind PKCS#11.
@@ -315,7 +315,7 @@ fn seal(text: &str, file: Option<&Path>) -> Result<String, Failure> {
     let mut random = [0; 28];
     getrandom::fill(&mut random)
         .map_err(|e| Failure::new(exit::FAILED, format!("no random numbers: {e}")))?;
-    sealed::seal(text, &*passphrase(file)?, &random).map_err(|e| Failure::new(exit::KEYS, e))
+    sealed::seal(text, &passphrase(file)?, &random).map_err(|e| Failure::new(exit::KEYS, e))
 }
 
 /// Writes a key file, for its owner alone, and over no other: keys that are lost are lost for good.

@@ -101,7 +101,7 @@ pub fn text(path: &Path, passphrase: &mut Ask<'_>) -> Result<(Zeroizing<String>,
         })?;
     let (text, encrypted) = match sealed::is_sealed(&text) {
         false => (text, false),
-        true => match sealed::open(&text, &*passphrase()?) {
+        true => match sealed::open(&text, &passphrase()?) {
             Ok(text) => (text, true),
             Err(problem) => {
                 return Err(KeyError::Sealed {

@@ -100,21 +100,18 @@ impl Hsm {
     }
 
     /// What a key of a card is allowed: no way out of the token, and gone with the session.
-    fn template(length: usize, readable: bool) -> Result<Vec<Attribute>, CardKeysError> {
-        let length = (length as u64)
-            .try_into()
-            .map_err(|_| CardKeysError::Refused(format!("a key of {length} bytes")))?;
-        Ok(vec![
+    fn template(length: usize, readable: bool) -> Vec<Attribute> {
+        vec![
             Attribute::Class(ObjectClass::SECRET_KEY),
             Attribute::KeyType(KeyType::AES),
-            Attribute::ValueLen(length),
+            Attribute::ValueLen((length as u64).into()),
             Attribute::Token(false),
             Attribute::Private(true),
             Attribute::Sensitive(!readable),
             Attribute::Extractable(readable),
             Attribute::Sign(true),
             Attribute::Encrypt(true),
-        ])
+        ]
     }
 
     /// Unwraps three keys that came under a transport key. In the token; as values only where the operator
@@ -135,7 +132,7 @@ impl Hsm {
                 mechanism.mechanism_type()
             )));
         }
-        let mut template = Self::template(length, readable)?;
+        let mut template = Self::template(length, readable);
         // C_UnwrapKey takes the length from what it unwraps.
         if !matches!(mechanism, Mechanism::AesCbc(_)) {
             template.retain(|attribute| !matches!(attribute, Attribute::ValueLen(_)));
@@ -306,7 +303,7 @@ impl HsmMaster {
             )));
         }
         let (masters, length) = find_three(hsm, references)?;
-        if !(length == BLOCK && hsm.can_derive()) && !hsm.values_allowed() {
+        if !(hsm.values_allowed() || length == BLOCK && hsm.can_derive()) {
             return Err(CardKeysError::Refused(format!(
                 "token {:?} can't derive keys of {length} bytes by kdf3 without giving them out (it would take \
                  CKM_SP800_108_COUNTER_KDF, or CKM_AES_CBC_ENCRYPT_DATA and 16 bytes). With \
@@ -336,7 +333,7 @@ impl HsmMaster {
         subkey.zeroize();
         let input = Zeroizing::new(input.to_be_bytes());
         let params = AesCbcDeriveParams::new([0; BLOCK], &input[..]);
-        let template = Hsm::template(BLOCK, false)?;
+        let template = Hsm::template(BLOCK, false);
         self.hsm.with("CKM_AES_CBC_ENCRYPT_DATA", |session| {
             session.derive_key(&Mechanism::AesCbcEncryptData(params), master, &template)
         })
