@@ -26,7 +26,7 @@ fn a_line_for_each_event_and_a_hook_for_each_card() {
         "/bin/sh",
     ]);
     // A directory is made once: a card that came twice would fail.
-    let script = "grep -q \"\\\"eid\\\": \\\"$IPAE_EID\\\"\" && mkdir -p \"$0\" && mkdir \"$0/$IPAE_EID-$IPAE_STATE\"";
+    let script = "grep -q \"\\\"eid\\\": *\\\"$IPAE_EID\\\"\" && mkdir -p \"$0\" && mkdir \"$0/$IPAE_EID-$IPAE_STATE\"";
     for argument in ["-c", script, &seen.display().to_string()] {
         command.args(["--hook-arg", argument]);
     }

@@ -2,23 +2,28 @@
 
 use super::super::failure::Failure;
 use super::super::output::{Out, style};
+use super::super::queue;
 use clap::Args;
 use host_bridge::exit;
-use host_bridge::journal::{CardState, Journal, SqliteJournal};
+use host_bridge::journal::{CardState, Journal, PostgresJournal, SqliteJournal};
 use host_bridge::report::batch::BatchReport;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   ipae personalize status run1
   ipae personalize status run1 --eid 89049032000000000000000000000163    one card: steps, evidence, new keys
+  ipae personalize status --queue postgres://line@db/order7      stations that share an order, cards in hand
 
 It can be asked while the batch is at work.")]
 pub struct Status {
     /// Output folder of the batch
-    #[arg(value_name = "DIR")]
-    out: PathBuf,
+    #[arg(value_name = "DIR", required_unless_present = "queue")]
+    out: Option<PathBuf>,
+    /// The queue that stations share, instead of a folder
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "out")]
+    queue: Option<String>,
     /// Only this card, in full
     #[arg(long, value_name = "EID")]
     eid: Option<String>,
@@ -26,10 +31,16 @@ pub struct Status {
 
 impl Status {
     pub fn run(self, out: &Out) -> Result<(), Failure> {
-        let journal = SqliteJournal::read(&self.out)?;
+        let journal: Box<dyn Journal> = match (&self.queue, &self.out) {
+            (Some(text), _) if self.eid.is_none() => return queue::status(text, out),
+            (Some(text), _) => Box::new(PostgresJournal::read(&queue::address(text)?)?),
+            (None, out) => Box::new(SqliteJournal::read(
+                out.as_deref().unwrap_or(Path::new(".")),
+            )?),
+        };
         match &self.eid {
-            None => whole(&journal, out),
-            Some(eid) => one(&journal, eid, out),
+            None => whole(journal.as_ref(), out),
+            Some(eid) => one(journal.as_ref(), eid, out),
         }
     }
 }

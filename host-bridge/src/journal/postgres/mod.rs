@@ -54,6 +54,9 @@ impl QueueOptions {
     }
 }
 
+/// A session's number that no session has: whoever only looks on holds no card and changes none.
+const LOOKS_ON: i64 = 0;
+
 /// A station's journal at a queue. Its session ends with it.
 pub struct PostgresJournal {
     link: Mutex<Link>,
@@ -62,7 +65,7 @@ pub struct PostgresJournal {
     order: String,
     session: i64,
     heartbeat: Option<Heartbeat>,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 /// The folder's lock, and what tells it from all other folders.
@@ -124,7 +127,29 @@ impl PostgresJournal {
             order: belongs.order.clone(),
             session,
             heartbeat: Some(heartbeat),
-            _lock: lock,
+            _lock: Some(lock),
+        })
+    }
+
+    /// Looks at a queue, beside the stations that work at it.
+    ///
+    /// # Errors
+    /// [`JournalError`]: not reachable, or no queue.
+    pub fn read(address: &Address) -> Result<Self, JournalError> {
+        let mut link = Link::new(address, Duration::ZERO)?;
+        let order = link.run(|tx| {
+            there(tx, address)?;
+            tx.batch("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")?;
+            meta(tx, "order")
+        })?;
+        Ok(PostgresJournal {
+            link: Mutex::new(link),
+            address: address.clone(),
+            station: String::new(),
+            order,
+            session: LOOKS_ON,
+            heartbeat: None,
+            _lock: None,
         })
     }
 
@@ -167,6 +192,9 @@ impl PostgresJournal {
 
 impl Drop for PostgresJournal {
     fn drop(&mut self) {
+        if self.session == LOOKS_ON {
+            return;
+        }
         self.heartbeat = None;
         let link = self.link.get_mut().unwrap_or_else(PoisonError::into_inner);
         // Without it the session runs out by itself.
@@ -200,6 +228,14 @@ fn set_up(tx: &mut Tx<'_>, belongs: &Belongs, eids: &[String]) -> Result<(), Fai
 fn exists(tx: &mut Tx<'_>) -> Result<bool, Fail> {
     let row = tx.one("SELECT to_regclass('ipae.meta') IS NOT NULL", &[])?;
     Ok(row.is_some_and(|row| row.get(0)))
+}
+
+/// There is a queue, and of this version.
+fn there(tx: &mut Tx<'_>, address: &Address) -> Result<(), Fail> {
+    match exists(tx)? {
+        true => format(tx, address),
+        false => Err(PostgresError::None(address.to_string()).into()),
+    }
 }
 
 fn meta(tx: &mut Tx<'_>, key: &str) -> Result<String, Fail> {

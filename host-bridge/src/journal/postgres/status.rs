@@ -1,7 +1,7 @@
 //! What a queue says to somebody who looks on: stations, leases, progress.
 
 use super::link::{Fail, Link, Tx};
-use super::{Address, PostgresError, count, exists, format, meta};
+use super::{Address, count, meta, there};
 use crate::journal::JournalError;
 use std::time::Duration;
 
@@ -109,10 +109,7 @@ impl QueueStatus {
         let mut link = Link::new(address, Duration::ZERO)?;
         link.run(|tx| {
             tx.batch("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
-            if !exists(tx)? {
-                return Err(PostgresError::None(address.to_string()).into());
-            }
-            format(tx, address)?;
+            there(tx, address)?;
             ask(tx, address)
         })
     }
