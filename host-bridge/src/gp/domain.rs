@@ -55,6 +55,7 @@ pub struct SecurityDomain<L> {
     level: SecurityLevel,
     secure: Option<SecureChannel>,
     keys: Option<KeySet>,
+    diversification: [u8; 10],
 }
 
 impl<L: CardLink> SecurityDomain<L> {
@@ -91,6 +92,7 @@ impl<L: CardLink> SecurityDomain<L> {
             level: SecurityLevel::from_byte(scp03.level).unwrap_or(SecurityLevel::Full),
             secure: None,
             keys: None,
+            diversification: [0; 10],
         };
         let name = match aid == definition.isd.aid.bytes() {
             true => "SELECT of the issuer security domain".to_owned(),
@@ -185,7 +187,10 @@ impl<L: CardLink> SecurityDomain<L> {
         let answer = self.exchange(&request.command())?;
         let of_keys = |source: CardKeysError| scp(source.into());
         let own = match InitializeUpdateResponse::parse(&answer.data) {
-            Ok(card) => set.of_card(&card.diversification).map_err(of_keys)?,
+            Ok(card) => {
+                self.diversification = card.diversification;
+                set.of_card(&card.diversification).map_err(of_keys)?
+            }
             // `Request::authenticate` says what is wrong with the answer.
             Err(_) => set.clone(),
         };
@@ -213,6 +218,11 @@ impl<L: CardLink> SecurityDomain<L> {
         self.secure = Some(pending.complete(&answer).map_err(scp)?);
         self.keys = Some(own);
         Ok(())
+    }
+
+    /// The card's key diversification data, from the last response to INITIALIZE UPDATE.
+    pub fn diversification(&self) -> &[u8; 10] {
+        &self.diversification
     }
 
     /// The key set of the open channel, with the card's own keys: PUT KEY encrypts under its Key-DEK.

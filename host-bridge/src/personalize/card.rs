@@ -7,14 +7,17 @@ use super::evidence::Recorded;
 use super::output::write_receipt;
 use super::receipt::{self, AppletReceipt, EimReceipt, KeySetReceipt, Receipt, RunReceipt};
 use super::{Event, Job, Observer, Options, emit};
+use crate::exit::{self, ExitCode};
 use crate::gp::{Authentication, Domain, GpError, Notice};
-use crate::journal::{ChainHead, Progress};
-use crate::order::{Eim, point_of};
+use crate::journal::{ChainHead, Progress, Rotation};
+use crate::order::{Eim, KeySet, point_of};
 use crate::transport::{CardLink, exchange};
 use applet_gen::cap::budget::Limits;
 use applet_gen::gp::command::{self, Install, StatusKind};
 use applet_gen::gp::load::load_commands;
+use applet_gen::gp::put_key::{expected_answer, put_key_set};
 use applet_gen::gp::registry::{RegistryEntry, parse_card_resources};
+use applet_gen::gp::scp03::CardKeysError;
 use applet_model::apdu::Command;
 use applet_model::commands::{
     CLA, INS_GET_DATA, INS_STORE_DATA, OBJECT_CLASS, OBJECT_CONFIG, OBJECT_VERSION,
@@ -122,12 +125,11 @@ pub(super) fn personalize(
         Ok(((), format!("EID {}", identity.eid)))
     })?;
     let mut isd = Domain::issuer(link, job.definition)?;
-    let check_values = work.step("authenticate", |work| {
-        let check_values = authenticate(&mut isd, work, options)?;
-        Ok((
-            check_values,
-            format!("key set {}, version {:02X}", row.keys.name, row.keys.kvn),
-        ))
+    let rotated = work.step("authenticate", |work| {
+        let rotated = open(&mut isd, work, options)?;
+        let set = used(&isd)?;
+        let text = format!("key set {}, version {}", set.name, set.kvn);
+        Ok((rotated, text))
     })?;
     let there = work.step("check", |work| check(work, &mut isd))?;
     work.step("load", |work| load(work, &mut isd, there))?;
@@ -139,6 +141,12 @@ pub(super) fn personalize(
         }
         configure(job.applet, &row.config, &mut isd)
     })?;
+    if let Some(new) = &row.new_keys {
+        work.step("rotate-keys", |work| {
+            rotate(&mut isd, work, options, new, rotated)
+        })?;
+    }
+    let key_set = used(&isd)?;
     let token = work.step("add-eim", |work| add_eim(work, link))?;
     if let Some(token) = token {
         job.journal.set_token(&work.eid, token)?;
@@ -155,11 +163,7 @@ pub(super) fn personalize(
         card: format!("{} {}", job.definition.eum, job.definition.product),
         atr: hex::encode_upper(&identity.atr),
         cplc: hex::encode_upper(&identity.cplc),
-        key_set: KeySetReceipt {
-            name: row.keys.name.clone(),
-            kvn: format!("{:02X}", row.keys.kvn),
-            check_values,
-        },
+        key_set,
         applet: AppletReceipt {
             cap: job.applet.digest.clone(),
             package: hex::encode_upper(&job.applet.package),
@@ -186,13 +190,108 @@ pub(super) fn personalize(
     Ok(sealed.sequence)
 }
 
+/// The secure channel with the keys that the card has. True if these are the order's new ones.
+///
+/// Where the journal has a PUT KEY that was begun, the new set is compared first, then the old one: the
+/// card's cryptogram in the response to INITIALIZE UPDATE tells, and EXTERNAL AUTHENTICATE goes out only
+/// with the set that fits. No try is spent on finding out.
+fn open(
+    isd: &mut Domain<'_>,
+    work: &mut Work<'_, '_>,
+    options: &Options,
+) -> Result<bool, PersonalizeError> {
+    let row = work.job.row;
+    if let Some(new) = &row.new_keys
+        && let Some(begun) = work.job.journal.rotation(&work.eid)?
+    {
+        match authenticate(isd, work, options, new) {
+            Ok(()) => return Ok(true),
+            Err(error) if error.exit() == exit::WRONG_KEYS && !begun.confirmed => {}
+            Err(error) => return Err(error),
+        }
+    }
+    authenticate(isd, work, options, &row.keys)?;
+    Ok(false)
+}
+
+/// The key set of the open channel, as a receipt has it.
+fn used(isd: &Domain<'_>) -> Result<KeySetReceipt, PersonalizeError> {
+    let Some(set) = isd.key_set() else {
+        return Ok(KeySetReceipt::default());
+    };
+    Ok(KeySetReceipt {
+        name: set.name.clone(),
+        kvn: format!("{:02X}", set.kvn),
+        check_values: set.check_values().map_err(of_keys(&set.name))?,
+    })
+}
+
+fn of_keys(set: &str) -> impl Fn(CardKeysError) -> PersonalizeError {
+    let set = set.to_owned();
+    move |source| {
+        PersonalizeError::Gp(GpError::Scp {
+            set: set.clone(),
+            source: source.into(),
+        })
+    }
+}
+
+/// Gives the card the order's new keys in place of those that opened the channel. What it is to get is
+/// in the journal before PUT KEY goes out, so that a card never has keys that nobody can name.
+fn rotate(
+    isd: &mut Domain<'_>,
+    work: &mut Work<'_, '_>,
+    options: &Options,
+    new: &KeySet,
+    rotated: bool,
+) -> Result<((), String), PersonalizeError> {
+    let journal = work.job.journal;
+    if rotated {
+        if let Some(mut rotation) = journal.rotation(&work.eid)? {
+            rotation.confirmed = true;
+            journal.set_rotation(&work.eid, &rotation)?;
+        }
+        return Ok(((), "the card has them since an earlier run".to_owned()));
+    }
+    let Some(current) = isd.key_set().cloned() else {
+        return Err(PersonalizeError::Interrupted);
+    };
+    let failed = of_keys(&new.name);
+    let own = new.of_card(isd.diversification()).map_err(&failed)?;
+    let put = put_key_set(current.kvn, own.kvn, &*own.keys, &*current.keys).map_err(&failed)?;
+    let expected = expected_answer(own.kvn, &*own.keys).map_err(&failed)?;
+    let mut rotation = Rotation {
+        from: current.name,
+        from_kvn: current.kvn,
+        to: own.name.clone(),
+        to_kvn: own.kvn,
+        check_values: own.check_values().map_err(&failed)?,
+        source: format!("line {} of the order", work.job.row.line),
+        confirmed: false,
+    };
+    journal.set_rotation(&work.eid, &rotation)?;
+    let answer = isd.send("PUT KEY (the order's new key set)", &put)?;
+    if answer != expected {
+        return Err(PersonalizeError::Verify {
+            what: "key version and check values in the answer to PUT KEY".to_owned(),
+            expected: hex::encode_upper(expected),
+            found: hex::encode_upper(answer),
+        });
+    }
+    authenticate(isd, work, options, new)?;
+    rotation.confirmed = true;
+    journal.set_rotation(&work.eid, &rotation)?;
+    let detail = format!("key set {}, version {:02X}", rotation.to, rotation.to_kvn);
+    Ok(((), detail))
+}
+
 /// The secure channel, one attempt; what it tells goes to the run's observer.
 fn authenticate(
     isd: &mut Domain<'_>,
     work: &mut Work<'_, '_>,
     options: &Options,
-) -> Result<[String; 3], PersonalizeError> {
-    let mut shown: [String; 3] = Default::default();
+    set: &KeySet,
+) -> Result<(), PersonalizeError> {
     let observer = &mut *work.observer;
     let attempts = options.attempts();
     let mut how = Authentication {
@@ -205,20 +304,16 @@ fn authenticate(
                     name,
                     kvn,
                     check_values,
-                } => {
-                    shown.clone_from(&check_values);
-                    Event::KeySet {
-                        name,
-                        kvn,
-                        check_values,
-                    }
-                }
+                } => Event::KeySet {
+                    name,
+                    kvn,
+                    check_values,
+                },
                 Notice::KeysFit => Event::KeysFit,
             })
         },
     };
-    isd.authenticate(&work.job.row.keys, &mut how)?;
-    Ok(shown)
+    Ok(isd.authenticate(set, &mut how)?)
 }
 
 /// The package's entry in the registry.

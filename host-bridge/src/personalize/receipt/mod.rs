@@ -59,8 +59,8 @@ pub struct Receipt {
     pub configuration: applet_model::config::Config,
 }
 
-/// The key set used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The key set that the card has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct KeySetReceipt {
     /// Name in the order.
     pub name: String,

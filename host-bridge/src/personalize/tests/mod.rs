@@ -2,6 +2,7 @@
 
 mod refused;
 mod resumed;
+mod rotated;
 
 use super::*;
 use crate::exit::{self, Exit, ExitCode};
