@@ -48,6 +48,7 @@ exits! {
     SCRIPT = 15, "script", "the load script is altered or of another version";
     BUILD = 16, "build", "the applet can't be built: javac is missing or refuses the sources";
     HSM = 17, "hsm", "the HSM or its session failed or was lost; the card was left alone";
+    PROFILE = 18, "profile", "the profile package or its description is not valid";
 
     NO_SERVICE = 20, "no-pcsc-service", "the PC/SC service is not running";
     NO_READER = 21, "no-reader", "no reader, or none with the name given";

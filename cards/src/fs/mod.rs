@@ -424,7 +424,7 @@ fn put(tree: &mut Tree, directory: FileId, fid: u16, content: &[u8]) {
 }
 
 /// EF.IMSI (3GPP TS 31.102 4.2.2): length, then the digits with parity as nibbles, low first.
-fn imsi_file(imsi: &str) -> Vec<u8> {
+pub(crate) fn imsi_file(imsi: &str) -> Vec<u8> {
     let digits: Vec<u8> = imsi
         .bytes()
         .filter(u8::is_ascii_digit)

@@ -4,14 +4,18 @@
 //! A package is a list of profile elements, each with a tag of its own and nothing around them. [`elements`] and
 //! [`file`] are their types, [`templates`] the files that a template stands for, [`install`] makes a profile of a package, [`status`] is what a card
 //! answers.
+//! [`description`] says the same in TOML, [`overview`] in words, [`check`] what is wrong.
 //! What a type doesn't know is kept: a package comes out of [`Package::encode`] as it went into [`Package::decode`].
 
 #[macro_use]
 pub mod asn1;
+pub mod check;
+pub mod description;
 pub mod elements;
 pub mod file;
 pub mod header;
 pub mod install;
+pub mod overview;
 pub mod status;
 pub mod templates;
 #[cfg(test)]

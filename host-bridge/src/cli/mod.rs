@@ -20,6 +20,7 @@ mod order;
 mod output;
 mod personalize;
 mod pki;
+mod profile;
 mod queue;
 mod run;
 mod script;
@@ -124,6 +125,9 @@ enum Command {
     /// Certificates and keys of a lab
     #[command(subcommand)]
     Pki(pki::Pki),
+    /// Profile packages: make, show, check
+    #[command(subcommand)]
+    Profile(profile::Profile),
     /// Decode APDUs, proactive commands and ESipa messages to names
     Trace(trace::Trace),
 }
@@ -149,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Script(command) => command.run(&out),
         Command::Keys(command) => command.run(&out),
         Command::Pki(command) => command.run(&out),
+        Command::Profile(command) => command.run(&out),
         Command::Trace(command) => command.run(&out),
     };
     match result {
