@@ -17,7 +17,7 @@
 //!
 //! Elements are numbered by themselves where they don't say `id`, take the newest template of the version where they don't
 //! say `template`, and are mandated unless they say otherwise. What a description can't say in words stands in `raw`, the
-//! element's DER: so the way back always gives the same bytes.
+//! element's DER: so the way back gives the same bytes, for any package that has its end.
 
 mod back;
 mod build;
