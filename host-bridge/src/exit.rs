@@ -49,6 +49,7 @@ exits! {
     BUILD = 16, "build", "the applet can't be built: javac is missing or refuses the sources";
     HSM = 17, "hsm", "the HSM or its session failed or was lost; the card was left alone";
     PROFILE = 18, "profile", "the profile package or its description is not valid";
+    PARAMETERS = 19, "parameters", "install parameters that a card refuses, or no parameters at all";
 
     NO_SERVICE = 20, "no-pcsc-service", "the PC/SC service is not running";
     NO_READER = 21, "no-reader", "no reader, or none with the name given";

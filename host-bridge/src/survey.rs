@@ -7,6 +7,7 @@ use crate::gp::{GpError, SecurityDomain};
 use crate::transport::{CardLink, LinkError, exchange};
 use applet_gen::gp::card_data::{self, Recognition};
 use applet_gen::gp::command::{self, StatusKind};
+use applet_gen::gp::privilege::Privilege;
 use applet_gen::gp::put_key::KEY_TYPE_AES;
 use applet_gen::gp::registry::{
     CardResources, KeyInformation, RegistryEntry, parse_card_resources, parse_key_information,
@@ -184,7 +185,9 @@ fn recognized(read: &Recognition) -> Vec<Fact> {
     facts
 }
 
-fn key_facts(keys: &[KeyInformation]) -> Vec<Fact> {
+/// Keys in words.
+#[must_use]
+pub fn key_facts(keys: &[KeyInformation]) -> Vec<Fact> {
     let one = |key: &KeyInformation| {
         let kind = match key.kind {
             KEY_TYPE_AES => format!("AES-{}", u16::from(key.length) * 8),
@@ -247,7 +250,11 @@ pub fn registry<L: CardLink>(isd: &mut SecurityDomain<L>) -> Result<Vec<Entry>, 
     }
     for entry in isd.status(StatusKind::Applications)? {
         let state = card_data::application_state(entry.life_cycle);
-        out.push(words("application", entry, state));
+        let kind = match Privilege::SecurityDomain.is_in(&entry.privileges) {
+            true => "security domain",
+            false => "application",
+        };
+        out.push(words(kind, entry, state));
     }
     for entry in isd.load_files()? {
         let state = match entry.life_cycle {

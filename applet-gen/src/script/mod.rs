@@ -6,8 +6,11 @@
 //! and JSON forms carry a version and a checksum. There is never a key in a script, nor anything
 //! that gives one away: the commands that carry keys (PUT KEY) are not part of it.
 
+mod check;
+mod foreign;
 mod form;
 
+pub use foreign::{Foreign, ForeignError, Opening, read_foreign};
 pub use form::{FORMAT, FormError};
 
 use crate::gp::command::{Install, select};
@@ -54,6 +57,8 @@ pub struct Channel<'a> {
     pub diversification: [u8; 10],
     /// The sequence counter that the card will use: the last one plus one.
     pub sequence_counter: [u8; 3],
+    /// The challenge that the card will answer, where it is given; `None` for pseudo-random ones.
+    pub card_challenge: Option<&'a [u8]>,
     /// The host challenge.
     pub host_challenge: &'a [u8],
     /// The security level.
@@ -115,16 +120,21 @@ pub struct Script {
 }
 
 fn step(comment: impl Into<String>, command: Command) -> Step {
-    Step {
-        comment: comment.into(),
-        command,
-        // 61xx: the answer waits (T=0); a tool that fetches it sees 9000.
-        expected: vec![Sw::OK, Sw(0x6100)],
-        answer: None,
-    }
+    Step::new(comment, command)
 }
 
 impl Step {
+    /// A step after which the card says 9000.
+    pub fn new(comment: impl Into<String>, command: Command) -> Self {
+        Step {
+            comment: comment.into(),
+            command,
+            // 61xx: the answer waits (T=0); a tool that fetches it sees 9000.
+            expected: vec![Sw::OK, Sw(0x6100)],
+            answer: None,
+        }
+    }
+
     /// Whether a status word is one of those that are fine; 6100 stands for all 61xx.
     pub fn allows(&self, sw: Sw) -> bool {
         self.expected.contains(&sw) || sw.sw1() == 0x61 && self.expected.contains(&Sw(0x6100))
@@ -216,15 +226,17 @@ impl Plan {
     /// # Errors
     /// [`ScriptError`].
     pub fn wrapped(&self, channel: &Channel<'_>) -> Result<Script, ScriptError> {
-        if channel.i & 0x10 == 0 {
+        if channel.i & 0x10 == 0 && channel.card_challenge.is_none() {
             return Err(ScriptError::RandomChallenge(channel.i));
         }
         let mode = Mode::of_i_parameter(channel.i);
         let request = Request::new(channel.kvn, mode, channel.host_challenge)?;
         let diversified = channel.keys.of_card(&channel.diversification)?;
         let own = diversified.as_deref().unwrap_or(channel.keys);
-        let card_challenge =
-            pseudo_random_challenge(own, mode, channel.sequence_counter, &self.isd)?;
+        let card_challenge = match channel.card_challenge {
+            Some(given) => given.to_vec(),
+            None => pseudo_random_challenge(own, mode, channel.sequence_counter, &self.isd)?,
+        };
         let keys = SessionKeys::derive(own, mode, channel.host_challenge, &card_challenge)?;
         let answer = InitializeUpdateResponse {
             diversification: channel.diversification,
@@ -233,7 +245,7 @@ impl Plan {
             i: channel.i,
             card_cryptogram: keys.card_cryptogram(),
             card_challenge,
-            sequence_counter: Some(channel.sequence_counter),
+            sequence_counter: (channel.i & 0x10 != 0).then_some(channel.sequence_counter),
         };
         let answer = answer.to_bytes();
         let mut steps = vec![

@@ -29,6 +29,7 @@ fn channel(keys: &StaticKeys) -> Channel<'_> {
         i: 0x70,
         diversification: [1; 10],
         sequence_counter: [0, 0, 7],
+        card_challenge: None,
         host_challenge: &[9; 8],
         level: SecurityLevel::Full,
     }

@@ -129,7 +129,7 @@ fn scripts(name: &str, script: &Script) -> Result<[Artifact; 2], Failure> {
 }
 
 /// An option's bytes, of the length that is asked for.
-fn bytes(option: &str, text: &str, length: usize) -> Result<Vec<u8>, Failure> {
+pub fn bytes(option: &str, text: &str, length: usize) -> Result<Vec<u8>, Failure> {
     match hex::decode(text) {
         Ok(bytes) if bytes.len() == length => Ok(bytes),
         _ => Err(Failure::new(
@@ -163,6 +163,7 @@ impl Build {
             i,
             diversification: [0; 10],
             sequence_counter: [0; 3],
+            card_challenge: None,
             host_challenge: &host_challenge,
             // Whoever plays a script can't check R-MACs; commands are encrypted and protected.
             level: SecurityLevel::CDecCMac,

@@ -141,6 +141,47 @@ pub struct Attempts {
     permission: Permission,
 }
 
+/// How far a key set's way onto a card came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// PUT KEY is about to be sent: from now on the card may have the keys.
+    Begun,
+    /// The card refused PUT KEY.
+    Refused,
+    /// It took the keys, and their check values are right.
+    Put,
+    /// A session under them was opened.
+    Verified,
+}
+
+impl KeyState {
+    fn name(self) -> &'static str {
+        match self {
+            KeyState::Begun => "begun",
+            KeyState::Refused => "refused",
+            KeyState::Put => "put",
+            KeyState::Verified => "verified",
+        }
+    }
+}
+
+/// Which key set a card was given: the set's name and check values, never a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// The card: see [`identity`].
+    pub card: String,
+    /// AID of the security domain, in hex.
+    pub domain: String,
+    /// Key version number on the card.
+    pub kvn: u8,
+    /// Name of the key set.
+    pub set: String,
+    /// Key check values in hex.
+    pub check_values: String,
+    /// How far it came.
+    pub state: KeyState,
+}
+
 /// A try that is recorded and not answered yet.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "the card's answer belongs to it"]
@@ -258,6 +299,28 @@ impl Attempts {
         })
     }
 
+    /// Notes which keys a card was given; on disk when this returns. Each state is a line of its own.
+    ///
+    /// # Errors
+    /// [`AttemptsError::File`]: PUT KEY must not be sent then.
+    pub fn note_keys(&self, record: &KeyRecord) -> Result<(), AttemptsError> {
+        self.with(|db| {
+            db.execute(
+                "INSERT INTO keys (card, domain, kvn, time, key_set, check_values, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    record.card,
+                    record.domain,
+                    record.kvn,
+                    jiff::Timestamp::now().to_string(),
+                    record.set,
+                    record.check_values,
+                    record.state.name()
+                ],
+            )
+            .map(|_| ())
+        })
+    }
+
     fn with<T>(
         &self,
         act: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
@@ -288,6 +351,9 @@ impl Attempts {
                 "CREATE TABLE IF NOT EXISTS tries (
                      id INTEGER PRIMARY KEY, card TEXT NOT NULL, domain TEXT NOT NULL, kvn INTEGER NOT NULL,
                      time TEXT NOT NULL, key_set TEXT NOT NULL, check_values TEXT NOT NULL, sw INTEGER) STRICT;
+                 CREATE TABLE IF NOT EXISTS keys (
+                     id INTEGER PRIMARY KEY, card TEXT NOT NULL, domain TEXT NOT NULL, kvn INTEGER NOT NULL,
+                     time TEXT NOT NULL, key_set TEXT NOT NULL, check_values TEXT NOT NULL, state TEXT NOT NULL) STRICT;
                  CREATE INDEX IF NOT EXISTS tries_at ON tries (card, domain, kvn);",
             )?;
             Ok(db)

@@ -6,14 +6,20 @@ use super::error::GpError;
 use crate::order::KeySet;
 use crate::transport::{CardLink, exchange};
 use applet_gen::gp::command::{self, StatusKind};
-use applet_gen::gp::registry::{self, RegistryEntry};
+use applet_gen::gp::registry::{self, KeyInformation, RegistryEntry};
 use applet_gen::gp::scp03::{
     CardKeysError, InitializeUpdateResponse, Mode, Request, ScpError, SecureChannel, SecurityLevel,
 };
 use applet_model::apdu::{Command, Response};
 use applet_model::status::Sw;
+use applet_model::tlv;
 use cards::definition::Definition;
 use std::ops::ControlFlow;
+
+/// SELECT of the issuer security domain on a card that is CARD_LOCKED: a warning (GPCS table 11-79).
+const CARD_LOCKED: Sw = Sw(0x6283);
+/// Tag of the key diversification data (GPCS H.1).
+const TAG_DIVERSIFICATION: u16 = 0x00CF;
 
 /// Told while a secure channel is opened. Never holds a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +62,7 @@ pub struct SecurityDomain<L> {
     secure: Option<SecureChannel>,
     keys: Option<KeySet>,
     diversification: [u8; 10],
+    card: Option<String>,
 }
 
 impl<L: CardLink> SecurityDomain<L> {
@@ -93,13 +100,17 @@ impl<L: CardLink> SecurityDomain<L> {
             secure: None,
             keys: None,
             diversification: [0; 10],
+            card: None,
         };
         let name = match aid == definition.isd.aid.bytes() {
             true => "SELECT of the issuer security domain".to_owned(),
             false => format!("SELECT of security domain {}", hex::encode_upper(aid)),
         };
-        domain.send(&name, &command::select(aid))?;
-        Ok(domain)
+        let answer = domain.exchange(&command::select(aid))?;
+        match answer.sw {
+            Sw::OK | CARD_LOCKED => Ok(domain),
+            sw => Err(GpError::Refused { command: name, sw }),
+        }
     }
 
     /// AID of the domain.
@@ -203,8 +214,9 @@ impl<L: CardLink> SecurityDomain<L> {
             .authenticate(&*own.keys, &answer, level)
             .map_err(scp)?;
         tell(Notice::KeysFit)?;
+        let card = identity(&pending.card().diversification, &cplc);
         let target = Target {
-            card: identity(&pending.card().diversification, &cplc),
+            card: card.clone(),
             domain: hex::encode_upper(&self.aid),
             kvn: pending.card().kvn,
         };
@@ -217,6 +229,7 @@ impl<L: CardLink> SecurityDomain<L> {
         }
         self.secure = Some(pending.complete(&answer).map_err(scp)?);
         self.keys = Some(own);
+        self.card = Some(card);
         Ok(())
     }
 
@@ -228,6 +241,38 @@ impl<L: CardLink> SecurityDomain<L> {
     /// The key set of the open channel, with the card's own keys: PUT KEY encrypts under its Key-DEK.
     pub fn key_set(&self) -> Option<&KeySet> {
         self.keys.as_ref()
+    }
+
+    /// What the card of the open channel is known by in the record of attempts.
+    pub fn card(&self) -> Option<&str> {
+        self.card.as_deref()
+    }
+
+    /// Key diversification data (tag CF) in hex, as the domain tells them to anybody.
+    ///
+    /// # Errors
+    /// [`GpError::Refused`] on cards that don't, the link's errors.
+    pub fn told_diversification(&mut self) -> Result<String, GpError> {
+        let name = "GET DATA (key diversification data)";
+        let data = self.send(name, &command::get_data(TAG_DIVERSIFICATION))?;
+        let value = tlv::expect(&data, TAG_DIVERSIFICATION.into());
+        Ok(value.map_or_else(
+            |_| hex::encode_upper(&data),
+            |object| hex::encode_upper(object.value),
+        ))
+    }
+
+    /// The keys that the domain lists (tag E0).
+    ///
+    /// # Errors
+    /// [`GpError::Refused`], [`GpError::Answer`], the link's errors.
+    pub fn key_information(&mut self) -> Result<Vec<KeyInformation>, GpError> {
+        let name = "GET DATA (key information)";
+        let data = self.send(name, &command::get_data(command::TAG_KEY_INFORMATION))?;
+        registry::parse_key_information(&data).map_err(|source| GpError::Answer {
+            command: name.to_owned(),
+            source,
+        })
     }
 
     /// The most command data bytes of one command: the secure channel's limit and the definition's.

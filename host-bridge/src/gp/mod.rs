@@ -6,8 +6,9 @@
 pub mod attempts;
 mod domain;
 mod error;
+pub mod plan;
 
-pub use attempts::{Attempts, AttemptsError, Permission};
+pub use attempts::{Attempts, AttemptsError, KeyRecord, KeyState, Permission};
 pub use domain::{Authentication, Notice, SecurityDomain};
 pub use error::GpError;
 

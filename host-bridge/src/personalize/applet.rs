@@ -1,6 +1,7 @@
 //! The applet to load: its CAP file, what it needs, how it is installed.
 
 use super::error::PersonalizeError;
+use crate::gp::plan;
 use applet_gen::api;
 use applet_gen::cap::Cap;
 use applet_gen::cap::budget::{self, Budget};
@@ -105,20 +106,7 @@ impl Applet {
     /// # Errors
     /// [`PersonalizeError::Import`], [`PersonalizeError::Memory`], [`PersonalizeError::Parameters`].
     pub fn fits(&self, definition: &Definition) -> Result<(), PersonalizeError> {
-        for import in &self.cap.imports {
-            let on_card = definition.package(&import.aid);
-            if on_card.is_some_and(|p| p.major == import.major && p.minor >= import.minor) {
-                continue;
-            }
-            let known = api::find_by_aid(&import.aid);
-            return Err(PersonalizeError::Import {
-                package: known.map_or_else(|| hex::encode_upper(&import.aid), |p| p.name.clone()),
-                major: import.major,
-                minor: import.minor,
-                card: format!("{} {}", definition.eum, definition.product),
-                available: on_card.map(|p| format!("{}.{}", p.major, p.minor)),
-            });
-        }
+        plan::check_imports(&self.cap, definition)?;
         let memory = &definition.memory;
         let bytes = |n: u32| Some(n.into());
         let limits = budget::Limits {

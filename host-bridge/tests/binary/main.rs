@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod card_info;
+mod card_manage;
 mod convert;
 #[cfg(unix)]
 mod disk;

@@ -131,10 +131,10 @@ pub fn lint(bytes: &[u8], target: &Target) -> Vec<Finding> {
     let mut out = Vec::new();
     if parameters.application.len() > 127 {
         out.push(finding(
-            Severity::Refused,
+            Severity::Doubtful,
             "application specific parameters (C9)",
             format!(
-                "{} bytes, at most 127 reach Applet.install()",
+                "{} bytes; cards pass at most 127 to Applet.install()",
                 parameters.application.len()
             ),
             "JCAPI Applet.install",

@@ -1,7 +1,12 @@
-//! `ipae card`: card definitions and readers.
+//! `ipae card`: card definitions, readers, and what is done on a card by hand.
 
+mod content;
 mod info;
 mod inspect;
+mod key_sets;
+pub mod params;
+mod session;
+mod state;
 
 use super::failure::{Failure, OrExit};
 use super::output::{Out, style};
@@ -25,6 +30,31 @@ pub enum Card {
     Schema,
     /// Look into any GlobalPlatform card: what it tells to anybody, its registry with a key set
     Info(info::Info),
+    /// Load a CAP file
+    Load(content::Load),
+    /// Install an applet of a package that is on the card
+    Install(content::Install),
+    /// Delete an application or a load file
+    Delete(content::Delete),
+    /// Lock an application
+    Lock(content::Lock),
+    /// Unlock an application
+    Unlock(content::Unlock),
+    /// Set the life cycle state of the whole card
+    CardState(state::CardState),
+    /// Key sets of a security domain
+    #[command(subcommand)]
+    Keys(key_sets::Keys),
+    /// Store data in a security domain or an application of it
+    Store(content::Store),
+    /// Hand an application or load file on to another security domain
+    Extradite(content::Extradite),
+    /// Supplementary security domains
+    #[command(subcommand)]
+    Domain(content::Domain),
+    /// Install parameters of UICC applications: TOML to bytes and back, and what a card would refuse
+    #[command(subcommand)]
+    Params(params::Params),
     /// Read the applet on a card: state, counters, configuration, log, all in words
     Inspect(inspect::Inspect),
     /// List the PC/SC readers
@@ -81,6 +111,17 @@ impl Card {
                 out.print(&schema, |w| writeln!(w, "{schema:#}"))
             }
             Card::Info(info) => info.run(out),
+            Card::Load(load) => load.run(out),
+            Card::Install(install) => install.run(out),
+            Card::Delete(delete) => delete.run(out),
+            Card::Lock(lock) => lock.run(out),
+            Card::Unlock(unlock) => unlock.run(out),
+            Card::CardState(state) => state.run(out),
+            Card::Keys(keys) => keys.run(out),
+            Card::Store(store) => store.run(out),
+            Card::Extradite(extradite) => extradite.run(out),
+            Card::Domain(content::Domain::Create(create)) => create.run(out),
+            Card::Params(params) => params.run(out),
             Card::Inspect(inspect) => inspect.run(out),
             Card::Readers => {
                 let readers = pcsc::readers()?;

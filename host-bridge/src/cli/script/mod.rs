@@ -1,5 +1,8 @@
 //! `ipae script`: load and install scripts.
 
+mod check;
+mod make;
+
 use super::card::{self, LinkArgs};
 use super::failure::{Failure, OrExit};
 use super::interrupt;
@@ -16,6 +19,10 @@ use std::path::{Path, PathBuf};
 
 #[derive(Subcommand)]
 pub enum Script {
+    /// Make a load script of a CAP file, a card definition and install parameters, in any form
+    Make(make::Make),
+    /// Check whether a script can do what it says
+    Check(check::Check),
     /// Check a load script's checksum and list its commands
     Show(Show),
     /// Say what each command of a script asks of the card, field by field, and what a card would refuse
@@ -111,6 +118,8 @@ fn read(file: &Path) -> Result<LoadScript, Failure> {
 impl Script {
     pub fn run(self, out: &Out) -> Result<(), Failure> {
         match self {
+            Script::Make(make) => make.run(out),
+            Script::Check(check) => check.run(out),
             Script::Show(show) => show.run(out),
             Script::Explain(explain) => explain.run(out),
             Script::Diff(diff) => diff.run(out),
