@@ -7,7 +7,9 @@ use super::output::{Out, style, write_file};
 use super::pki;
 use clap::{Args, Subcommand};
 use host_bridge::exit;
-use host_bridge::order::{COLUMNS, Order as OrderFile, SampleOptions, sample};
+use host_bridge::order::{
+    COLUMNS, Order as OrderFile, SampleOptions, TEMPLATE_EXAMPLE, Template, sample,
+};
 use std::path::PathBuf;
 
 #[derive(Subcommand)]
@@ -16,6 +18,8 @@ pub enum Order {
     Sample(Sample),
     /// Check an order file: every error with line and column; no card is touched
     Check(Check),
+    /// Write a template to start from: how a vendor's order file is read
+    Template(TemplateCommand),
     /// Explain the columns of an order file
     #[command(after_help = "Example:\n  ipae order columns")]
     Columns,
@@ -56,16 +60,46 @@ pub struct Sample {
 #[command(after_help = "\
 Examples:
   ipae order check order.csv --card virtual-lab
-  ipae order check order.csv --card my-card.toml --keys keys.toml")]
+  ipae order check order.csv --card my-card.toml --keys keys.toml
+  ipae order check vendor.txt --template vendor.toml --keys keys.ipae
+  ipae order check order.jsonl                              JSON Lines: an object a line")]
 pub struct Check {
     /// The order
-    #[arg(value_name = "FILE.csv")]
+    #[arg(value_name = "FILE")]
     order: PathBuf,
+    #[command(flatten)]
+    template: TemplateArgs,
     /// Card definition: a name of `ipae card list`, or a file
     #[arg(long, value_name = "DEF", default_value = "virtual-lab")]
     card: String,
     #[command(flatten)]
     keys: KeyArgs,
+}
+
+/// How the order file is read.
+#[derive(Debug, Args)]
+pub struct TemplateArgs {
+    /// Template that explains a vendor's order file (`ipae order template`)
+    #[arg(long, value_name = "FILE.toml")]
+    template: Option<PathBuf>,
+}
+
+impl TemplateArgs {
+    /// The template, if one was named.
+    pub fn read(&self) -> Result<Option<Template>, Failure> {
+        Ok(self.template.as_deref().map(Template::read).transpose()?)
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  ipae order template --out vendor.toml
+  ipae order template                      The example on standard output")]
+pub struct TemplateCommand {
+    /// File to write; standard output without it
+    #[arg(long, value_name = "FILE.toml")]
+    out: Option<PathBuf>,
 }
 
 impl Order {
@@ -74,7 +108,12 @@ impl Order {
             Order::Sample(options) => write_sample(options, out),
             Order::Check(check) => {
                 let definition = card::find(&check.card)?;
-                let order = OrderFile::read(&check.order, &definition, &check.keys.store()?)?;
+                let order = OrderFile::read_with(
+                    &check.order,
+                    check.template.read()?.as_ref(),
+                    &definition,
+                    &check.keys.store()?,
+                )?;
                 let value = serde_json::json!({
                     "order": check.order,
                     "sha256": order.digest,
@@ -88,6 +127,17 @@ impl Order {
                         order.rows.len(),
                         order.digest
                     )
+                })
+            }
+            Order::Template(options) => {
+                if let Some(path) = &options.out {
+                    write_file(path, TEMPLATE_EXAMPLE.as_bytes())?;
+                }
+                let value =
+                    serde_json::json!({ "template": options.out, "text": TEMPLATE_EXAMPLE });
+                out.print(&value, |w| match &options.out {
+                    Some(path) => writeln!(w, "{}", path.display()),
+                    None => write!(w, "{TEMPLATE_EXAMPLE}"),
                 })
             }
             Order::Columns => columns(out),

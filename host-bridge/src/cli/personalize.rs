@@ -109,8 +109,10 @@ fn long_help() -> String {
 #[command(group = clap::ArgGroup::new("where").required(true))]
 pub struct Run {
     /// The order
-    #[arg(long, value_name = "FILE.csv")]
+    #[arg(long, value_name = "FILE")]
     order: PathBuf,
+    #[command(flatten)]
+    template: super::order::TemplateArgs,
     /// Card definition: a name of `ipae card list`, or a file
     #[arg(long, value_name = "DEF", default_value = "virtual-lab")]
     card: String,
@@ -191,7 +193,12 @@ pub fn applet(cap: Option<&Path>, out: &Path, card: &str, to: &Out) -> Result<Ap
 impl Run {
     pub fn run(self, out: &Out) -> Result<(), Failure> {
         let definition = card::find(&self.card)?;
-        let order = Order::read(&self.order, &definition, &self.keys.store()?)?;
+        let order = Order::read_with(
+            &self.order,
+            self.template.read()?.as_ref(),
+            &definition,
+            &self.keys.store()?,
+        )?;
         let applet = applet(self.cap.as_deref(), &self.out, &self.card, out)?;
         let mut stations: Vec<Box<dyn Station>> = Vec::new();
         let queue = self.queue.options()?;

@@ -38,6 +38,10 @@ pub const COLUMNS: &[Column] = &[
         "ICCIDs of the profiles on the card, separated by spaces; compared with the card",
     ),
     optional(
+        "imsis",
+        "IMSIs of the profiles on the card, separated by spaces: 6 to 15 digits",
+    ),
+    optional(
         "key_set",
         "name of a key set in the key file; `test` is the definition's public test keys",
     ),
@@ -52,6 +56,16 @@ pub const COLUMNS: &[Column] = &[
     optional("key_mac", "Key-MAC in hex"),
     optional("key_dek", "Key-DEK in hex"),
     optional(
+        "key_wrap",
+        "name of the transport key in the key file under which the three keys are wrapped; empty: in clear",
+    ),
+    optional(
+        "key_enc_kcv",
+        "key check value of Key-ENC, 6 hexadecimal digits; compared",
+    ),
+    optional("key_mac_kcv", "key check value of Key-MAC"),
+    optional("key_dek_kcv", "key check value of Key-DEK"),
+    optional(
         "new_key_set",
         "name of the key set that the card's is replaced by; empty: the card keeps its keys",
     ),
@@ -62,6 +76,13 @@ pub const COLUMNS: &[Column] = &[
     optional("new_key_enc", "new Key-ENC in hex; only for tests"),
     optional("new_key_mac", "new Key-MAC in hex"),
     optional("new_key_dek", "new Key-DEK in hex"),
+    optional(
+        "new_key_wrap",
+        "transport key under which the new keys are wrapped",
+    ),
+    optional("new_key_enc_kcv", "key check value of the new Key-ENC"),
+    optional("new_key_mac_kcv", "key check value of the new Key-MAC"),
+    optional("new_key_dek_kcv", "key check value of the new Key-DEK"),
     required("eim_id", "identifier of the first eIM (eimId)"),
     optional("eim_id_type", "`fqdn`, `oid` or `proprietary`; empty: fqdn"),
     required(
@@ -71,6 +92,10 @@ pub const COLUMNS: &[Column] = &[
     required(
         "eim_public_key",
         "the eIM's public key or certificate: a PEM or DER file, or hex of a SubjectPublicKeyInfo or of a P-256 point",
+    ),
+    optional(
+        "eim_certificate",
+        "a certificate that has to be of the key in eim_public_key: a PEM or DER file, or hex",
     ),
     optional(
         "eim_counter",

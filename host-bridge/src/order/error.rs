@@ -34,6 +34,9 @@ impl fmt::Display for OrderFault {
     }
 }
 
+/// Faults that a message lists; the rest is counted.
+const MOST_SHOWN: usize = 100;
+
 /// Why an order can't be used. No card was touched.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
@@ -64,10 +67,14 @@ pub enum OrderError {
 }
 
 fn list(path: &std::path::Path, faults: &[OrderFault]) -> String {
-    let lines: Vec<String> = faults
+    let mut lines: Vec<String> = faults
         .iter()
+        .take(MOST_SHOWN)
         .map(|fault| format!("{}:{fault}", path.display()))
         .collect();
+    if let Some(more @ 1..) = faults.len().checked_sub(MOST_SHOWN) {
+        lines.push(format!("and {more} more"));
+    }
     lines.join("\n")
 }
 

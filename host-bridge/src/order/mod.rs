@@ -1,4 +1,5 @@
-//! Order files: which cards to personalize, with what. A CSV file, one row a card.
+//! Order files: which cards to personalize, with what. A CSV file or JSON Lines, one row a card, in our
+//! columns or, through a [`Template`], in a vendor's.
 //!
 //! [`Order::read`] reads and checks the whole file and collects every error with line and column:
 //! nothing is sent to a card before an order is free of them. [`COLUMNS`] is the table of columns;
@@ -12,14 +13,17 @@ mod public_key;
 mod row;
 mod sample;
 mod table;
+mod template;
 
 pub use crate::keys::{KeyError, KeySet, KeyStore};
 pub use columns::{COLUMNS, Column};
 pub use digits::{iccid_check_digit_fits, iccid_with_check_digit};
 pub use error::{OrderError, OrderFault};
+use row::Known;
 pub(crate) use row::point_of;
 pub use row::{Eim, OrderRow};
 pub use sample::{SampleOptions, sample};
+pub use template::{EXAMPLE as TEMPLATE_EXAMPLE, Encoding, Template, TemplateError};
 
 use cards::definition::Definition;
 use sha2::{Digest, Sha256};
@@ -48,16 +52,39 @@ impl Order {
         definition: &Definition,
         store: &KeyStore,
     ) -> Result<Self, OrderError> {
-        let text = std::fs::read(path).map_err(|source| OrderError::Read {
+        Self::read_with(path, None, definition, store)
+    }
+
+    /// The same for a vendor's file that a template explains.
+    ///
+    /// # Errors
+    /// As [`Order::read`].
+    pub fn read_with(
+        path: &Path,
+        template: Option<&Template>,
+        definition: &Definition,
+        store: &KeyStore,
+    ) -> Result<Self, OrderError> {
+        let bytes = std::fs::read(path).map_err(|source| OrderError::Read {
             path: path.to_owned(),
             source,
         })?;
-        let text = String::from_utf8(text).map_err(|e| OrderError::NotText {
-            path: path.to_owned(),
-            offset: e.utf8_error().valid_up_to(),
-        })?;
+        let digest = hex::encode(Sha256::digest(&bytes));
+        let text = match template.map(Template::encoding) {
+            // Every byte is the character of its number.
+            Some(Encoding::Latin1) => bytes.into_iter().map(char::from).collect(),
+            _ => String::from_utf8(bytes).map_err(|e| OrderError::NotText {
+                path: path.to_owned(),
+                offset: e.utf8_error().valid_up_to(),
+            })?,
+        };
         let directory = path.parent().unwrap_or(Path::new("."));
-        Self::parse(&text, path, directory, definition, store)
+        let rows = rows(&text, template, path, directory, definition, store)?;
+        Ok(Order {
+            path: path.to_owned(),
+            digest,
+            rows,
+        })
     }
 
     /// The same from text in memory.
@@ -71,32 +98,10 @@ impl Order {
         definition: &Definition,
         store: &KeyStore,
     ) -> Result<Self, OrderError> {
-        let mut faults = Vec::new();
-        let rows: Vec<OrderRow> = match table::Table::read(text, &mut faults) {
-            None => Vec::new(),
-            Some(table) => table
-                .rows()
-                .filter_map(|cells| {
-                    OrderRow::read(&cells, directory, definition, store, &mut faults)
-                })
-                .collect(),
-        };
-        duplicates(&rows, &mut faults);
-        refuse_test_keys(&rows, definition, &mut faults);
-        if rows.is_empty() && faults.is_empty() {
-            faults.push(OrderFault::at(1, 1, "the order has no cards".to_owned()));
-        }
-        if !faults.is_empty() {
-            faults.sort_by_key(|fault| (fault.line, fault.column));
-            return Err(OrderError::Faults {
-                path: path.to_owned(),
-                faults,
-            });
-        }
         Ok(Order {
             path: path.to_owned(),
             digest: hex::encode(Sha256::digest(text.as_bytes())),
-            rows,
+            rows: rows(text, None, path, directory, definition, store)?,
         })
     }
 
@@ -106,10 +111,41 @@ impl Order {
     }
 }
 
-/// No EID and no ICCID may stand twice.
+/// The rows of an order's text, all of them sound.
+fn rows(
+    text: &str,
+    template: Option<&Template>,
+    path: &Path,
+    directory: &Path,
+    definition: &Definition,
+    store: &KeyStore,
+) -> Result<Vec<OrderRow>, OrderError> {
+    let mut faults = Vec::new();
+    let known = Known::new(directory, definition, store);
+    let rows: Vec<OrderRow> = table::read(text, template, &mut faults)
+        .iter()
+        .filter_map(|cells| OrderRow::read(cells, &known, &mut faults))
+        .collect();
+    duplicates(&rows, &mut faults);
+    refuse_test_keys(&rows, definition, &mut faults);
+    if rows.is_empty() && faults.is_empty() {
+        faults.push(OrderFault::at(1, 1, "the order has no cards".to_owned()));
+    }
+    if !faults.is_empty() {
+        faults.sort_by_key(|fault| (fault.line, fault.column));
+        return Err(OrderError::Faults {
+            path: path.to_owned(),
+            faults,
+        });
+    }
+    Ok(rows)
+}
+
+/// No EID, no ICCID and no IMSI may stand twice.
 fn duplicates(rows: &[OrderRow], faults: &mut Vec<OrderFault>) {
     let mut eids = std::collections::HashMap::new();
     let mut iccids = std::collections::HashMap::new();
+    let mut imsis = std::collections::HashMap::new();
     for row in rows {
         if let Some(first) = eids.insert(row.eid, row.line) {
             faults.push(OrderFault::at(
@@ -124,6 +160,15 @@ fn duplicates(rows: &[OrderRow], faults: &mut Vec<OrderFault>) {
                     row.line,
                     row.iccids_column,
                     format!("iccids: {iccid} stands in line {first} already"),
+                ));
+            }
+        }
+        for imsi in &row.imsis {
+            if let Some(first) = imsis.insert(imsi, row.line) {
+                faults.push(OrderFault::at(
+                    row.line,
+                    row.imsis_column,
+                    format!("imsis: {imsi} stands in line {first} already"),
                 ));
             }
         }

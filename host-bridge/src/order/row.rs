@@ -5,14 +5,17 @@ use super::digits::iccid_check_digit_fits;
 use super::error::OrderFault;
 use super::public_key;
 use super::table::Cells;
-use crate::keys::{self, KeySet, KeyStore};
+use crate::keys::{self, KeySet, KeyStore, transport};
 use applet_model::config::{Config, Form, ITEMS};
 use applet_model::sgp::eim_config::{
     EimConfigurationData, EimIdType, EimSupportedProtocol, PublicKeyData,
 };
 use applet_model::sgp::{Eid, Iccid, KeyId};
 use cards::definition::Definition;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A card to personalize.
 pub struct OrderRow {
@@ -22,6 +25,8 @@ pub struct OrderRow {
     pub eid: Eid,
     /// ICCIDs of its profiles, if the order states them.
     pub iccids: Vec<Iccid>,
+    /// IMSIs of its profiles, if the order states them.
+    pub imsis: Vec<String>,
     /// The card's SCP03 keys.
     pub keys: KeySet,
     /// The keys that are to replace them.
@@ -32,6 +37,7 @@ pub struct OrderRow {
     pub config: Config,
     pub(super) eid_column: usize,
     pub(super) iccids_column: usize,
+    pub(super) imsis_column: usize,
     pub(super) keys_column: usize,
     pub(super) new_keys_column: usize,
 }
@@ -123,9 +129,7 @@ impl OrderRow {
     /// Reads a row; `None` if it has a fault.
     pub(super) fn read(
         cells: &Cells,
-        directory: &Path,
-        definition: &Definition,
-        store: &KeyStore,
+        known: &Known<'_>,
         faults: &mut Vec<OrderFault>,
     ) -> Option<Self> {
         let before = faults.len();
@@ -152,12 +156,24 @@ impl OrderRow {
                 })
                 .collect::<Result<Vec<Iccid>, String>>()
         });
-        let keys = read_keys(&mut row, &CURRENT, definition, store);
+        let imsis = row.value("imsis", |text| {
+            text.split_whitespace()
+                .map(|imsi| {
+                    let fits =
+                        (6..=15).contains(&imsi.len()) && imsi.bytes().all(|b| b.is_ascii_digit());
+                    match fits {
+                        true => Ok(imsi.to_owned()),
+                        false => Err(format!("{imsi}: an IMSI has 6 to 15 digits")),
+                    }
+                })
+                .collect::<Result<Vec<String>, String>>()
+        });
+        let keys = read_keys(&mut row, &CURRENT, known);
         let new_keys = match NEW.is_empty(&row) {
             true => Some(None),
-            false => read_keys(&mut row, &NEW, definition, store).map(Some),
+            false => read_keys(&mut row, &NEW, known).map(Some),
         };
-        let eim = read_eim(&mut row, directory);
+        let eim = read_eim(&mut row, known);
         let config = read_config(&mut row);
         if faults.len() > before {
             return None;
@@ -166,12 +182,14 @@ impl OrderRow {
             line: cells.line,
             eid: eid?,
             iccids: iccids?,
+            imsis: imsis?,
             keys: keys?,
             new_keys: new_keys?,
             eim: eim?,
             config,
             eid_column: cells.get("eid").0,
             iccids_column: cells.get("iccids").0,
+            imsis_column: cells.get("imsis").0,
             keys_column: cells.place(&[CURRENT.set, CURRENT.keys[0]]),
             new_keys_column: cells.place(&[NEW.set, NEW.keys[0]]),
         })
@@ -183,35 +201,38 @@ struct KeyColumns {
     set: &'static str,
     kvn: &'static str,
     keys: [&'static str; 3],
+    wrap: &'static str,
+    check_values: [&'static str; 3],
 }
 
 const CURRENT: KeyColumns = KeyColumns {
     set: "key_set",
     kvn: "kvn",
     keys: ["key_enc", "key_mac", "key_dek"],
+    wrap: "key_wrap",
+    check_values: ["key_enc_kcv", "key_mac_kcv", "key_dek_kcv"],
 };
 
 const NEW: KeyColumns = KeyColumns {
     set: "new_key_set",
     kvn: "new_kvn",
     keys: ["new_key_enc", "new_key_mac", "new_key_dek"],
+    wrap: "new_key_wrap",
+    check_values: ["new_key_enc_kcv", "new_key_mac_kcv", "new_key_dek_kcv"],
 };
 
 impl KeyColumns {
     fn is_empty(&self, row: &Row<'_>) -> bool {
-        [self.set, self.kvn]
+        [self.set, self.kvn, self.wrap]
             .iter()
             .chain(&self.keys)
+            .chain(&self.check_values)
             .all(|name| row.cells.get(name).1.is_empty())
     }
 }
 
-fn read_keys(
-    row: &mut Row<'_>,
-    columns: &KeyColumns,
-    definition: &Definition,
-    store: &KeyStore,
-) -> Option<KeySet> {
+fn read_keys(row: &mut Row<'_>, columns: &KeyColumns, known: &Known<'_>) -> Option<KeySet> {
+    let (definition, store) = (known.definition, known.store);
     let [enc_column, mac_column, dek_column] = columns.keys;
     let kvn = row.value(columns.kvn, |text| match text {
         "" => Ok(None),
@@ -225,6 +246,18 @@ fn read_keys(
     let (_, name) = row.cells.get(columns.set);
     let clear = columns.keys.map(|name| row.cells.get(name).1);
     let given = clear.iter().filter(|text| !text.is_empty()).count();
+    let mut check_values = [None; 3];
+    for (value, column) in check_values.iter_mut().zip(columns.check_values) {
+        *value = row.value(column, |text| match text {
+            "" => Ok(None),
+            text => hex::decode(text)
+                .ok()
+                .and_then(|bytes| <[u8; 3]>::try_from(bytes).ok())
+                .map(Some)
+                .ok_or_else(|| "6 hexadecimal digits of a key check value are expected".to_owned()),
+        })?;
+    }
+    let (_, wrap) = row.cells.get(columns.wrap);
     let found = match (name, given) {
         ("", 0) => {
             row.fault(
@@ -236,6 +269,10 @@ fn read_keys(
         (name, 0) => store
             .find(name, kvn, definition)
             .map_err(|e| (columns.set, e.to_string())),
+        ("", 3) if !wrap.is_empty() => {
+            let kvn = kvn.unwrap_or(definition.isd.scp03.kvn);
+            wrapped_set(wrap, kvn, clear, check_values, columns, store)
+        }
         ("", 3) => {
             let [enc, mac, dek] = clear;
             let kvn = kvn.unwrap_or(definition.isd.scp03.kvn);
@@ -264,6 +301,14 @@ fn read_keys(
             return None;
         }
     };
+    // Wrapped keys were compared when they were unwrapped.
+    if wrap.is_empty()
+        && check_values.iter().any(Option::is_some)
+        && let Err(e) = transport::compare(&*set.keys, &check_values)
+    {
+        row.fault(columns.check_values[0], e);
+        return None;
+    }
     let (length, wanted) = (
         set.keys.key_length(),
         usize::from(definition.isd.scp03.key_length),
@@ -279,7 +324,70 @@ fn read_keys(
     Some(set)
 }
 
-fn read_eim(row: &mut Row<'_>, directory: &Path) -> Option<Eim> {
+/// A key set that came wrapped. It is unwrapped once here, so that an order that does not unwrap touches no
+/// card.
+fn wrapped_set(
+    transport: &str,
+    kvn: u8,
+    texts: [&str; 3],
+    check_values: [Option<[u8; 3]>; 3],
+    columns: &KeyColumns,
+    store: &KeyStore,
+) -> Result<KeySet, (&'static str, String)> {
+    let transport = store
+        .transport(transport)
+        .map_err(|e| (columns.wrap, e.to_string()))?;
+    let mut wrapped = [const { Vec::new() }; 3];
+    for ((bytes, text), column) in wrapped.iter_mut().zip(texts).zip(columns.keys) {
+        *bytes = hex::decode(text).map_err(|_| {
+            let what = "hexadecimal digits in pairs are expected";
+            (column, what.to_owned())
+        })?;
+    }
+    let [first, ..] = columns.keys;
+    let new = columns.set == NEW.set;
+    let keys = transport
+        .keys(wrapped, check_values, new)
+        .and_then(|keys| keys.unwrap().map(|_| keys))
+        .map_err(|e| (first, e.to_string()))?;
+    Ok(KeySet {
+        name: format!("wrapped under {}", transport.name()),
+        kvn,
+        keys: Arc::new(keys),
+    })
+}
+
+/// What rows are read with, and what was read before: an eIM's key is the same in many rows.
+pub(super) struct Known<'a> {
+    directory: &'a Path,
+    definition: &'a Definition,
+    store: &'a KeyStore,
+    public_keys: RefCell<HashMap<String, Result<PublicKeyData, String>>>,
+}
+
+impl<'a> Known<'a> {
+    pub fn new(directory: &'a Path, definition: &'a Definition, store: &'a KeyStore) -> Self {
+        Known {
+            directory,
+            definition,
+            store,
+            public_keys: RefCell::default(),
+        }
+    }
+
+    fn public_key(&self, cell: &str) -> Result<PublicKeyData, String> {
+        if let Some(read) = self.public_keys.borrow().get(cell) {
+            return read.clone();
+        }
+        let read = public_key::read(cell, self.directory);
+        self.public_keys
+            .borrow_mut()
+            .insert(cell.to_owned(), read.clone());
+        read
+    }
+}
+
+fn read_eim(row: &mut Row<'_>, known: &Known<'_>) -> Option<Eim> {
     let id = row.value("eim_id", not_empty);
     let id_type = row.value("eim_id_type", |text| match text {
         "" | "fqdn" => Ok(EimIdType::EimIdTypeFqdn),
@@ -300,8 +408,22 @@ fn read_eim(row: &mut Row<'_>, directory: &Path) -> Option<Eim> {
             _ => Ok(fqdn),
         }
     });
-    let public_key = row.value("eim_public_key", |text| {
-        public_key::read(&not_empty(text)?, directory)
+    let public_key = row.value("eim_public_key", |text| known.public_key(&not_empty(text)?));
+    row.value("eim_certificate", |text| {
+        if text.is_empty() {
+            return Ok(());
+        }
+        match (known.public_key(text)?, &public_key) {
+            (PublicKeyData::EimPublicKey(_), _) => {
+                Err("a certificate is expected, this is a public key".to_owned())
+            }
+            (certificate, Some(key))
+                if public_key::point(&certificate) != public_key::point(key) =>
+            {
+                Err("the certificate is not of the key in eim_public_key".to_owned())
+            }
+            _ => Ok(()),
+        }
     });
     let counter = row.value("eim_counter", |text| match text {
         "" => Ok(0),

@@ -204,3 +204,102 @@ proptest! {
         let _ = parse(&format!("eid,eim_id,eim_fqdn,eim_public_key\n{tail}"), "virtual-lab");
     }
 }
+
+#[test]
+fn json_lines_are_rows_too() {
+    let line = |n: u32, more: &str| {
+        let eid = Eid::with_check_digits(&format!("89049032{n:022}")).unwrap();
+        format!(
+            "{{\"eid\": \"{eid}\", \"key_set\": \"test\", \"kvn\": \"30\", \"eim_id\": \"e\", \
+             \"eim_fqdn\": \"e.example\", \"eim_public_key\": \"{POINT}\"{more}}}\n"
+        )
+    };
+    let text = [
+        line(1, ", \"poll_minutes\": 30, \"eim_token\": true"),
+        line(
+            2,
+            ", \"iccids\": [\"89445310150011013678\", \"8988211000000467343\"]",
+        ),
+    ]
+    .concat();
+    let order = parse(&text, "virtual-lab").unwrap();
+    assert_eq!(order.rows[1].iccids.len(), 2);
+    assert!(order.rows[0].eim.token && order.rows[0].config.poll_minutes == 30);
+    let broken = [
+        line(1, ", \"colour\": 1"),
+        "{\"key_enc\": \"0011\n".to_owned(),
+        line(2, ", \"apn\": {\"a\": 1}"),
+    ]
+    .concat();
+    let found = faults(&broken);
+    assert!(found[0].contains("unknown column \"colour\""), "{found:?}");
+    assert!(
+        found[1].starts_with("2:") && found[1].contains("not a JSON object"),
+        "{found:?}"
+    );
+    assert!(found[2].contains("apn: a text"), "{found:?}");
+    assert!(!found.concat().contains("0011"), "{found:?}");
+}
+
+/// An order in a vendor's file, read through a template.
+fn through(template: &str, file: &[u8]) -> Result<Order, OrderError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vendor.txt");
+    std::fs::write(&path, file).unwrap();
+    let template = Template::parse(template).unwrap();
+    let definition = Definition::shipped("virtual-lab").unwrap();
+    Order::read_with(&path, Some(&template), &definition, &KeyStore::default())
+}
+
+#[test]
+fn a_template_reads_a_vendors_file() {
+    let template = TEMPLATE_EXAMPLE
+        .replace("batch-{LOT}", "{LOT}")
+        .replace("value = \"eim.pem\"", &format!("value = \"{POINT}\""));
+    let mut file = b"CHIP;NOTE;ICC;IMSI;LOT;POLL\n".to_vec();
+    file.extend(
+        b"890490320000000000000000000001;gr\xFCn;98443501510011106387;084910101032547698;test;\n",
+    );
+    file.extend(b"890490320000000000000000000002;;;;test;45\n");
+    let rows = through(&template, &file).unwrap().rows;
+    assert_eq!(
+        rows[0].iccids[0].to_string(),
+        "89445310150011013678".to_owned()
+    );
+    assert_eq!(rows[0].imsis, ["401010123456789"]);
+    assert_eq!(rows[0].config.poll_minutes, 60);
+    assert_eq!((rows[1].eim.counter, rows[1].config.poll_minutes), (2, 45));
+    // Faults stand where the vendor's file has them.
+    let file = b"CHIP;ICC;IMSI;LOT;POLL\n89049032;9844;08;test;\n";
+    let Err(OrderError::Faults { faults, .. }) = through(&template, file) else {
+        panic!()
+    };
+    let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    assert!(
+        said[0].starts_with("2:1: eid: the first 30 digits"),
+        "{said:?}"
+    );
+    assert!(
+        said.iter().any(|f| f.starts_with("2:15: imsis: EF.IMSI")),
+        "{said:?}"
+    );
+    let error = through(&template, b"CHIP;ICC\n").err().unwrap().to_string();
+    assert!(error.contains("column \"LOT\" is missing"), "{error}");
+}
+
+#[test]
+fn templates_are_checked() {
+    for (from, to, words) in [
+        ("format = 1", "format = 2", "these tools know 1"),
+        ("header = true", "header = false", "file.columns is missing"),
+        ("[column.eid]", "[column.chip]", "no such column"),
+        ("form = \"swapped\"", "form = \"turned\"", "unknown variant"),
+        ("first = \"1\"", "first = \"x\"", "decimal digits"),
+        ("batch-{LOT}", "batch-{LOT", "no } after"),
+        ("value = \"eim.pem\"", "", "one of from, value and range"),
+    ] {
+        let text = TEMPLATE_EXAMPLE.replacen(from, to, 1);
+        let (_, problem) = Template::parse(&text).err().unwrap();
+        assert!(problem.contains(words), "{to}: {problem}");
+    }
+}
