@@ -51,7 +51,13 @@ fn a_card_is_looked_into_with_and_without_keys() {
         .collect();
     assert_eq!(
         kinds,
-        ["issuer security domain", "application", "load file"]
+        [
+            "issuer security domain",
+            "application",
+            // The applet's, and the one that security domains are made of.
+            "load file",
+            "load file"
+        ]
     );
     assert_eq!(registry[1]["state"], "SELECTABLE");
     assert!(

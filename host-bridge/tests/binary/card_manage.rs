@@ -102,8 +102,39 @@ fn an_applet_comes_and_goes_by_hand() {
     keyed(&file, &["unlock", &instance]).good();
     assert_eq!(registry(&file) & 0x80, 0);
 
+    let domain = "A0000001515350FF";
+    keyed(&file, &["domain", "create", domain]).good();
+    // A domain without keys of its own takes nothing (GPCS 7.3.1); its first ones come from the issuer.
+    keyed(&file, &["extradite", &instance, "--to", domain]).bad(exit::CARD_REFUSED, &["6985"]);
+    let keys = bench.write(
+        "keys.toml",
+        format!("[set.ssd]\nkvn = 0x31\nenc = \"{KEY}\"\nmac = \"{KEY}\"\ndek = \"{KEY}\"\n"),
+    );
+    let keys = keys.display().to_string();
+    let put = [
+        "keys",
+        "put",
+        "--domain",
+        domain,
+        "--new-set",
+        "ssd",
+        "--keys",
+        &keys,
+    ];
+    keyed(&file, &[&put[..], &["--verify"]].concat()).good();
+    keyed(&file, &["extradite", &instance, "--to", domain]).good();
+    let info = keyed(&file, &["info", "--json"]).good().json();
+    let registry = info["registry"].as_array().expect("a list").clone();
+    let entry = |kind: &str| registry.iter().find(|entry| entry["kind"] == kind).cloned();
+    assert_eq!(entry("security domain").expect("a domain")["aid"], domain);
+    assert_eq!(entry("application").expect("the applet")["domain"], domain);
+
     keyed(&file, &["load", &cap, "--clean"]).bad(exit::CARD_REFUSED, &["6985", "--related"]);
     keyed(&file, &["load", &cap, "--clean", "--related"]).good();
+    // The applet went with its package, the domain stayed.
+    let left = stored(&file).registry().instances.len();
+    assert_eq!(left, 1);
+    keyed(&file, &["delete", domain]).good();
     assert!(stored(&file).registry().instances.is_empty());
     keyed(&file, &["delete", &package]).good();
     assert!(stored(&file).registry().load_files.is_empty());
@@ -206,7 +237,8 @@ fn keys_change_and_nobody_loses_them() {
     card(&file, &[&["keys", "delete", "31"][..], &prod].concat())
         .bad(exit::USAGE, &["last key set", "--last"]);
     assert_eq!(stored(&file).tries_left(), 10);
-    card(&file, &[&["card-state", "secured"][..], &prod].concat()).good();
+    card(&file, &[&["delete", "F0495041650101"][..], &prod].concat())
+        .bad(exit::CARD_REFUSED, &["6A88"]);
 }
 
 #[test]
