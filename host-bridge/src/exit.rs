@@ -93,4 +93,20 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_readme_has_the_whole_table() {
+        let readme = include_str!("../../README.md");
+        let rows = readme
+            .lines()
+            .skip_while(|line| !line.starts_with("| code | class |"))
+            .skip(2);
+        let rows: Vec<&str> = rows.take_while(|line| line.starts_with('|')).collect();
+        let mut table = TABLE.to_vec();
+        table.sort_by_key(|exit| exit.code);
+        let expected = table
+            .iter()
+            .map(|exit| format!("| {} | {} | {} |", exit.code, exit.name, exit.meaning));
+        assert_eq!(rows, expected.collect::<Vec<_>>());
+    }
 }

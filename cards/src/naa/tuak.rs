@@ -1,9 +1,9 @@
-//! TUAK (3GPP TS 35.231): the functions f1 to f5* over Keccak-f[1600].
+//! TUAK (3GPP TS 35.231): the functions f1 to f5* over `Keccak-f[1600]`.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
-/// Round constants of Keccak-f[1600] (FIPS 202 3.2.5).
+/// Round constants of `Keccak-f[1600]` (FIPS 202 3.2.5).
 const ROUNDS: [u64; 24] = [
     0x0000_0000_0000_0001,
     0x0000_0000_0000_8082,
@@ -38,7 +38,7 @@ const RHO: [u32; 24] = [
     1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 2, 14, 27, 41, 56, 8, 25, 43, 62, 18, 39, 61, 20, 44,
 ];
 
-/// The permutation Keccak-f[1600].
+/// The permutation `Keccak-f[1600]`.
 fn permute(lanes: &mut [u64; 25]) {
     for constant in ROUNDS {
         let mut parity = [0u64; 5];

@@ -2,7 +2,7 @@
 //! Interoperable Format, versions 2.0 to 3.3), as an SM-DP+ sends them.
 //!
 //! A package is a list of profile elements, each with a tag of its own and nothing around them. [`elements`] and
-//! [`file`] are their types, [`templates`] the files that a template stands for, [`install`] makes a profile of a package, [`status`] is what a card
+//! [`mod@file`] are their types, [`templates`] the files that a template stands for, [`install`] makes a profile of a package, [`status`] is what a card
 //! answers.
 //! [`description`] says the same in TOML, [`overview`] in words, [`check`] what is wrong.
 //! What a type doesn't know is kept: a package comes out of [`Package::encode`] as it went into [`Package::decode`].
