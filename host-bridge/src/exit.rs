@@ -57,6 +57,7 @@ exits! {
     NO_CARD = 23, "no-card", "the reader has no card in it, or a mute one";
     CARD_REMOVED = 24, "card-removed", "the card was removed or lost power";
     LINK = 25, "link", "the connection to the card failed";
+    CONTACTLESS = 26, "contactless", "the reader is contactless: toolkit and personalization need contacts";
 
     WRONG_CARD = 30, "wrong-card", "the card is not the one that the order expects";
     WRONG_KEYS = 31, "wrong-keys", "the card's cryptogram does not fit the key set; no try was used up";

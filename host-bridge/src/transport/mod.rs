@@ -33,6 +33,12 @@ pub trait CardLink {
 
     /// The reader or virtual card, for people.
     fn name(&self) -> String;
+
+    /// Most command data bytes that reader and protocol carry: 255 where extended length doesn't go
+    /// through. What the card itself takes is its definition's.
+    fn longest_data(&self) -> usize {
+        65535
+    }
 }
 
 impl<L: CardLink + ?Sized> CardLink for &mut L {
@@ -50,6 +56,10 @@ impl<L: CardLink + ?Sized> CardLink for &mut L {
 
     fn name(&self) -> String {
         (**self).name()
+    }
+
+    fn longest_data(&self) -> usize {
+        (**self).longest_data()
     }
 }
 
@@ -69,10 +79,16 @@ impl<L: CardLink + ?Sized> CardLink for Box<L> {
     fn name(&self) -> String {
         (**self).name()
     }
+
+    fn longest_data(&self) -> usize {
+        (**self).longest_data()
+    }
 }
 
 /// Most bytes that [`exchange`] collects: what an extended Le could ask for.
 const MAX_RESPONSE: usize = 65536;
+/// Most pieces in which it comes: 256 of 256 bytes, and room for cards that give less at a time.
+const MAX_PIECES: usize = 4096;
 
 /// Sends a command and collects the whole answer: GET RESPONSE while the card says 61xx, the
 /// command again with the right Le after 6Cxx (ISO/IEC 7816-3 12.2, ETSI TS 102 221 7.3.1.1).
@@ -86,7 +102,9 @@ pub fn exchange(link: &mut dyn CardLink, command: &Command) -> Result<Response, 
         response = link.transmit(&again)?;
     }
     let mut data = core::mem::take(&mut response.data);
+    let mut pieces = 0;
     while response.sw.sw1() == 0x61 {
+        pieces += 1;
         let get = get_response(command.cla, response.sw);
         let mut next = link.transmit(&get)?;
         if next.sw.sw1() == 0x6C {
@@ -94,7 +112,7 @@ pub fn exchange(link: &mut dyn CardLink, command: &Command) -> Result<Response, 
         }
         let empty = next.data.is_empty();
         data.append(&mut next.data);
-        if data.len() > MAX_RESPONSE || empty && next.sw.sw1() == 0x61 {
+        if data.len() > MAX_RESPONSE || pieces > MAX_PIECES || empty && next.sw.sw1() == 0x61 {
             return Err(LinkError::Endless {
                 name: link.name(),
                 bytes: data.len(),
@@ -186,6 +204,10 @@ impl<L: CardLink> CardLink for Counted<L> {
 
     fn name(&self) -> String {
         self.link.name()
+    }
+
+    fn longest_data(&self) -> usize {
+        self.link.longest_data()
     }
 }
 

@@ -54,7 +54,7 @@ impl Info {
             })?),
             None => None,
         };
-        let mut link = self.link.open()?;
+        let mut link = self.link.look()?;
         let survey = survey(link.as_mut(), isd.as_deref())?;
         let registry = match (&self.key_set, &self.card) {
             (Some(name), Some(card)) => {

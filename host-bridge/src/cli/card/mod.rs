@@ -5,6 +5,7 @@ mod info;
 mod inspect;
 mod key_sets;
 pub mod params;
+mod readers;
 mod session;
 mod state;
 
@@ -15,7 +16,7 @@ use clap::{Args, Subcommand};
 use host_bridge::exit;
 use host_bridge::personalize::VirtualLink;
 use host_bridge::transport::CardLink;
-use host_bridge::transport::pcsc::{self, PcscLink};
+use host_bridge::transport::pcsc::PcscLink;
 use std::path::PathBuf;
 
 #[derive(Subcommand)]
@@ -57,9 +58,8 @@ pub enum Card {
     Params(params::Params),
     /// Read the applet on a card: state, counters, configuration, log, all in words
     Inspect(inspect::Inspect),
-    /// List the PC/SC readers
-    #[command(after_help = "Example:\n  ipae card readers --json")]
-    Readers,
+    /// List the PC/SC readers: state, card, protocol, who has them, known faults; or watch them
+    Readers(readers::Readers),
 }
 
 #[derive(Args)]
@@ -85,6 +85,14 @@ pub struct LinkArgs {
 }
 
 impl LinkArgs {
+    /// Takes the card to look into it: it may be contactless.
+    pub fn look(&self) -> Result<Box<dyn CardLink>, Failure> {
+        match (&self.file, &self.reader) {
+            (None, Some(reader)) => Ok(Box::new(PcscLink::look(reader)?)),
+            _ => self.open(),
+        }
+    }
+
     /// Takes the card.
     pub fn open(&self) -> Result<Box<dyn CardLink>, Failure> {
         Ok(match (&self.file, &self.reader) {
@@ -123,15 +131,7 @@ impl Card {
             Card::Domain(content::Domain::Create(create)) => create.run(out),
             Card::Params(params) => params.run(out),
             Card::Inspect(inspect) => inspect.run(out),
-            Card::Readers => {
-                let readers = pcsc::readers()?;
-                out.print(&readers, |w| {
-                    if readers.is_empty() {
-                        return writeln!(w, "no readers");
-                    }
-                    readers.iter().try_for_each(|name| writeln!(w, "{name}"))
-                })
-            }
+            Card::Readers(readers) => readers.run(out),
         }
     }
 }

@@ -1,12 +1,25 @@
 //! Cards in PC/SC readers.
 //!
 //! A reader is taken exclusively for as long as the link lives: nobody else's APDU can come between
-//! two of ours, and a second process is told so at once. A link can be moved to another thread; each
-//! has a context of its own, so links to several readers work side by side. [`Watch`] tells when
-//! cards, readers and the service itself come and go.
+//! two of ours, and a second process is told so at once. (A transaction in a shared connection would
+//! not do: Windows ends it, with a reset, after five idle seconds, and others may connect meanwhile.)
+//! A link can be moved to another thread; each has a context of its own, so links to several readers
+//! work side by side. [`Watch`] tells when cards, readers and the service itself come and go,
+//! [`survey`] what is there.
+//!
+//! The protocol is the one that the card offers first, as the service agrees on it with the reader;
+//! `rules` says how APDUs go over it, [`quirks`] what is done otherwise with which reader.
 
+mod contactless;
+mod info;
+mod properties;
+pub mod quirks;
+mod rules;
+mod users;
 mod watch;
 
+pub use info::{ReaderInfo, survey};
+pub use users::User;
 pub use watch::{Event, Watch};
 
 use super::{CardLink, LinkError};
@@ -14,16 +27,30 @@ use applet_model::apdu::{Command, Response};
 use pcsc::{
     Card, Context, Disposition, Error, Protocol, Protocols, ReaderState, Scope, ShareMode, State,
 };
+use properties::Properties;
+use quirks::Quirk;
+use rules::Rules;
 use std::ffi::CString;
+use std::time::Duration;
+
+/// Longest answer: extended length's data and a status word.
+const BUFFER: usize = 65538;
+/// How long it is waited for the reader to say that a card that doesn't answer any more was taken out.
+const PULLED: Duration = Duration::from_millis(600);
 
 /// A card in a reader, held exclusively.
 pub struct PcscLink {
     card: Card,
+    name: CString,
     reader: String,
     atr: Vec<u8>,
     protocol: Option<Protocol>,
+    limit: Option<u32>,
+    quirks: Vec<&'static Quirk>,
+    rules: Rules,
+    buffer: Vec<u8>,
     // The card handle lives in this context.
-    _context: Context,
+    context: Context,
 }
 
 fn error(reader: &str, error: Error) -> LinkError {
@@ -31,11 +58,13 @@ fn error(reader: &str, error: Error) -> LinkError {
     match error {
         Error::NoService | Error::ServiceStopped => LinkError::NoService(error.to_string()),
         Error::NoReadersAvailable => LinkError::NoReader,
-        Error::SharingViolation => LinkError::Busy(reader),
+        Error::SharingViolation => LinkError::Busy {
+            reader,
+            users: users::in_words(),
+        },
         Error::NoSmartcard => LinkError::NoCard(reader),
-        Error::RemovedCard | Error::ReaderUnavailable | Error::UnknownReader => {
-            LinkError::Removed(reader)
-        }
+        Error::RemovedCard => LinkError::Removed(reader),
+        Error::ReaderUnavailable | Error::UnknownReader => LinkError::ReaderGone(reader),
         Error::UnresponsiveCard | Error::UnpoweredCard | Error::ProtoMismatch => LinkError::Mute {
             reader,
             detail: error.to_string(),
@@ -148,26 +177,97 @@ pub fn wait_for_change(wanted: &str) -> Result<(), LinkError> {
     Ok(())
 }
 
+/// Connects by `attempt`. A card that seems mute is powered again as often as the reader's quirks say;
+/// where the service can't agree on a protocol of several, each is tried alone.
+fn connect<T>(
+    quirks: &[&Quirk],
+    mut attempt: impl FnMut(Protocols) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let (tries, pause) = quirks::power(quirks);
+    let mut alone = [Protocols::T0, Protocols::T1].into_iter();
+    let mut wanted = Protocols::ANY;
+    let mut tried = 1;
+    loop {
+        match attempt(wanted) {
+            Err(Error::UnresponsiveCard | Error::UnpoweredCard) if tried < tries => {
+                tried += 1;
+                std::thread::sleep(pause);
+            }
+            Err(Error::ProtoMismatch) => match alone.next() {
+                Some(next) => wanted = next,
+                None => return Err(Error::ProtoMismatch),
+            },
+            other => return other,
+        }
+    }
+}
+
 impl PcscLink {
     /// Takes a reader for itself and powers its card. `wanted` is a reader's name or a part of it that only one has.
     ///
     /// # Errors
-    /// [`LinkError`]: a kind of its own for no service, no reader, busy reader, no card, mute card.
+    /// [`LinkError`]: a kind of its own for no service, no reader, busy reader, no card, mute card;
+    /// [`LinkError::Contactless`]: what this link is for needs contacts ([`PcscLink::look`] doesn't).
     pub fn open(wanted: &str) -> Result<Self, LinkError> {
+        let link = Self::look(wanted)?;
+        match link.contactless() {
+            Some(reason) => Err(LinkError::Contactless {
+                reader: link.reader.clone(),
+                reason,
+            }),
+            None => Ok(link),
+        }
+    }
+
+    /// The same to look into a card, contactless or not.
+    ///
+    /// # Errors
+    /// As [`PcscLink::open`].
+    pub fn look(wanted: &str) -> Result<Self, LinkError> {
         let context = context()?;
         let (name, reader) = find(&context, wanted)?;
-        let card = context
-            .connect(&name, ShareMode::Exclusive, Protocols::ANY)
-            .map_err(|e| error(&reader, e))?;
+        let usb = Properties::ask(&context, &name).usb;
+        let quirks = quirks::of(&reader, usb.as_deref())?;
+        let attempt = |protocols| context.connect(&name, ShareMode::Exclusive, protocols);
+        let card = connect(&quirks, attempt).map_err(|e| error(&reader, e))?;
         let mut link = PcscLink {
+            rules: Rules::new(&reader, false, None, &quirks),
+            limit: Properties::of(&card).max_data,
             card,
+            name,
             reader,
             atr: Vec::new(),
             protocol: None,
-            _context: context,
+            quirks,
+            buffer: vec![0; BUFFER],
+            context,
         };
         link.read_status()?;
         Ok(link)
+    }
+
+    /// Why the card is not one over contacts; `None` if nothing says so.
+    pub fn contactless(&self) -> Option<String> {
+        contactless::reason(&self.reader, &self.atr, self.t0())
+    }
+
+    /// The protocol agreed on, for people.
+    pub fn protocol(&self) -> &'static str {
+        match self.protocol {
+            Some(Protocol::T0) => "T=0",
+            Some(Protocol::T1) => "T=1",
+            Some(Protocol::RAW) => "raw",
+            None => "none",
+        }
+    }
+
+    /// What is done otherwise with this reader.
+    pub fn quirks(&self) -> &[&'static Quirk] {
+        &self.quirks
+    }
+
+    fn t0(&self) -> bool {
+        self.protocol == Some(Protocol::T0)
     }
 
     fn read_status(&mut self) -> Result<(), LinkError> {
@@ -177,7 +277,64 @@ impl PcscLink {
             .map_err(|e| error(&self.reader, e))?;
         self.atr = status.atr().to_vec();
         self.protocol = status.protocol2();
+        self.rules = Rules::new(&self.reader, self.t0(), self.limit, &self.quirks);
+        std::thread::sleep(self.rules.pause);
         Ok(())
+    }
+
+    /// Why there is no answer. What the service says of a failed exchange is the same for a card that
+    /// was pulled, a reader that was unplugged and a service that ended, so it is asked.
+    fn why(&self, said: Error) -> LinkError {
+        let reader = || self.reader.clone();
+        match said {
+            Error::RemovedCard | Error::NoSmartcard => return LinkError::Removed(reader()),
+            Error::NoService | Error::ServiceStopped | Error::InvalidHandle => {
+                return LinkError::ServiceLost(reader());
+            }
+            Error::ResetCard => {
+                return LinkError::Failed {
+                    name: format!("reader {:?}", self.reader),
+                    detail: "the card was reset by another program; do it again".to_owned(),
+                };
+            }
+            _ => {}
+        }
+        match names(&self.context) {
+            Err(_) => return LinkError::ServiceLost(reader()),
+            Ok(names) if !names.contains(&self.name) => return LinkError::ReaderGone(reader()),
+            Ok(_) => {}
+        }
+        let mut states = [ReaderState::new(self.name.clone(), State::PRESENT)];
+        let end = std::time::Instant::now() + PULLED;
+        loop {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            match self.context.get_status_change(left, &mut states) {
+                Ok(()) => {
+                    let [state] = &mut states;
+                    if state.event_state().contains(State::EMPTY) {
+                        return LinkError::Removed(reader());
+                    }
+                    state.sync_current_state();
+                }
+                Err(Error::Timeout) => break,
+                Err(Error::UnknownReader | Error::ReaderUnavailable) => {
+                    return LinkError::ReaderGone(reader());
+                }
+                Err(_) => return LinkError::ServiceLost(reader()),
+            }
+            if left.is_zero() {
+                break;
+            }
+        }
+        match said {
+            Error::NotTransacted | Error::CommError => LinkError::Failed {
+                name: format!("reader {:?}", self.reader),
+                detail: format!(
+                    "the card is there but gives no answer ({said}); clean its contacts, put it in again, try another reader"
+                ),
+            },
+            e => error(&self.reader, e),
+        }
     }
 }
 
@@ -188,72 +345,35 @@ impl CardLink for PcscLink {
 
     fn reset(&mut self) -> Result<Vec<u8>, LinkError> {
         // Unpower, so that the card starts cold: transient memory is gone for certain.
-        self.card
-            .reconnect(
-                ShareMode::Exclusive,
-                Protocols::ANY,
-                Disposition::UnpowerCard,
-            )
-            .map_err(|e| error(&self.reader, e))?;
+        let attempt = |protocols| {
+            self.card
+                .reconnect(ShareMode::Exclusive, protocols, Disposition::UnpowerCard)
+        };
+        if let Err(e) = connect(&self.quirks, attempt) {
+            return Err(self.why(e));
+        }
         self.read_status()?;
         Ok(self.atr.clone())
     }
 
     fn transmit(&mut self, command: &Command) -> Result<Response, LinkError> {
-        let mut command = command.clone();
-        if self.protocol == Some(Protocol::T0) && !command.data.is_empty() {
-            // With T=0 a command with data goes without Le, the answer is fetched (ISO/IEC 7816-3
-            // 12.2.4). Some readers do this themselves, others send the extra byte to the card.
-            command.le = None;
-        }
-        let mut buffer = vec![0; 65538];
-        let answer = self
-            .card
-            .transmit(&command.to_bytes(), &mut buffer)
-            .map_err(|e| match e {
-                Error::NotTransacted | Error::CommError => LinkError::Removed(self.reader.clone()),
-                e => error(&self.reader, e),
-            })?;
-        if answer.is_empty() {
+        let bytes = self.rules.encode(command)?;
+        match self.card.transmit(&bytes, &mut self.buffer) {
             // Some drivers say this of a card that is pulled at work (vsmartcard's).
-            return Err(LinkError::Removed(self.reader.clone()));
+            Ok([]) => Err(LinkError::Removed(self.reader.clone())),
+            Ok(answer) => self.rules.decode(command, answer),
+            Err(e) => Err(self.why(e)),
         }
-        Response::parse(answer).ok_or_else(|| LinkError::ShortAnswer {
-            name: self.name(),
-            command: hex::encode_upper([command.cla, command.ins, command.p1, command.p2]),
-            bytes: answer.len(),
-        })
     }
 
     fn name(&self) -> String {
         self.reader.clone()
     }
+
+    fn longest_data(&self) -> usize {
+        self.rules.longest_data()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn links_and_watches_go_to_other_threads() {
-        fn sent<T: Send>() {}
-        sent::<PcscLink>();
-        sent::<Watch>();
-    }
-
-    #[test]
-    fn readers_are_chosen_by_name_or_a_part_of_it() {
-        let names =
-            ["Virtual PCD 00 00", "Virtual PCD 00 01", "ACS ACR38U 01 00"].map(String::from);
-        assert_eq!(choose(&names, "Virtual PCD 00 01"), Ok(1));
-        assert_eq!(choose(&names, "acr38"), Ok(2));
-        assert!(
-            matches!(choose(&names, "Virtual"), Err(LinkError::AmbiguousReader { matches, .. }) if matches.len() == 2)
-        );
-        assert!(matches!(
-            choose(&names, "Omnikey"),
-            Err(LinkError::UnknownReader { .. })
-        ));
-        assert_eq!(choose(&[], "x"), Err(LinkError::NoReader));
-    }
-}
+mod tests;

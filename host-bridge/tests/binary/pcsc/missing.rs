@@ -19,6 +19,17 @@ fn readers_that_can_not_be_used_are_named() {
     let held = PcscLink::open(&reader).unwrap_or_else(|e| panic!("{e}"));
     let busy = run(&reader).bad(exit::READER_BUSY, &[&reader, "another process"]);
     assert!(busy.stderr.contains("nothing was sent"), "{}", busy.stderr);
+    if cfg!(target_os = "linux") {
+        let who = format!("(process {})", std::process::id());
+        assert!(busy.stderr.contains(&who), "{}", busy.stderr);
+    }
+    let listed = Run::new(["card", "readers", "--json"]).good().json();
+    let held_by =
+        |info: &serde_json::Value| info["name"] == *reader && info["in_use"] == "exclusive";
+    assert!(
+        listed.as_array().is_some_and(|all| all.iter().any(held_by)),
+        "{listed}"
+    );
     drop(held);
 
     run("Omnikey").bad(exit::NO_READER, &["Omnikey", &reader]);

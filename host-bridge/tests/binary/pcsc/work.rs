@@ -14,11 +14,30 @@ fn a_card_in_a_reader_is_personalized_and_obeys_its_eim() {
     let (mut server, reader) = service.serve(&file);
 
     let listed = Run::new(["card", "readers", "--json"]).good().json();
-    assert!(
-        listed
-            .as_array()
-            .is_some_and(|names| names.iter().any(|name| *name == reader))
-    );
+    let mut listed = listed.as_array().into_iter().flatten();
+    let info = listed
+        .find(|info| info["name"] == *reader)
+        .expect("the reader");
+    let facts = [
+        ("state", "card"),
+        ("protocol", "T=0"),
+        ("in_use", "free"),
+        ("atr", "3B9C96803FC7828031E073FE2113644950416547"),
+    ];
+    for (name, value) in facts {
+        assert_eq!(info[name], value, "{info}");
+    }
+    assert_eq!(info["longest_data"], 255);
+    assert!(info["contactless"].is_null() && info["quirks"] == serde_json::json!([]));
+    let text = Run::new(["card", "readers"]).good().stdout;
+    for words in [
+        "card present",
+        "T=0, short APDUs",
+        "class ABC; eUICC",
+        "contacts       yes",
+    ] {
+        assert!(text.contains(words), "{words:?} is not in {text}");
+    }
     let outcome = Run::of(bench.personalize_on(&reader).arg("--json"))
         .good()
         .json();
