@@ -2,7 +2,7 @@
 
 use super::hierarchy::{Hierarchy, read_authority, serial};
 use super::profile::{self, Kind, Request, attribute};
-use super::verify::{ServerRole, registered_id};
+use super::verify::{ChainError, ServerRole, registered_id};
 use super::{Cert, PkiError, SecretKey};
 use der::asn1::ObjectIdentifier;
 use std::path::Path;
@@ -34,12 +34,21 @@ pub struct ServerCredential {
 pub struct SmdpCredential {
     /// Its address: the domain name that activation codes have.
     pub address: String,
-    /// Its object identifier, which both certificates carry.
-    pub oid: ObjectIdentifier,
     /// SK.DPauth.ECDSA, CERT.DPauth.ECDSA.
     pub auth: ServerCredential,
     /// SK.DPpb.ECDSA, CERT.DPpb.ECDSA.
     pub pb: ServerCredential,
+}
+
+impl SmdpCredential {
+    /// Its object identifier, which both certificates carry.
+    ///
+    /// # Errors
+    /// [`ChainError`]: none is there, or one that the library for certificates can't hold: SGP.26's is
+    /// below 2.999, whose first byte is none of its own.
+    pub fn oid(&self) -> Result<ObjectIdentifier, ChainError> {
+        registered_id(&self.auth.certificate, ServerRole::Authentication.name())
+    }
 }
 
 impl Hierarchy {
@@ -51,7 +60,6 @@ impl Hierarchy {
         let make = |role| self.issue_server(address, role, (2020, 2050));
         Ok(SmdpCredential {
             address: address.into(),
-            oid: SMDP_OID,
             auth: make(ServerRole::Authentication)?,
             pb: make(ServerRole::Binding)?,
         })
@@ -123,12 +131,7 @@ pub(super) fn load(
             .and_then(|tls| dns_name(&tls.certificate))
             .unwrap_or_default(),
     };
-    Ok(Some(SmdpCredential {
-        address,
-        oid: registered_id(&auth.certificate, "SM-DP+ auth")?,
-        auth,
-        pb,
-    }))
+    Ok(Some(SmdpCredential { address, auth, pb }))
 }
 
 fn dns_name(certificate: &Cert) -> Option<String> {

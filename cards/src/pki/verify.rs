@@ -183,7 +183,7 @@ pub enum ServerRole {
 }
 
 impl ServerRole {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             ServerRole::Authentication => "SM-DP+ authentication",
             ServerRole::Binding => "SM-DP+ profile package binding",

@@ -423,7 +423,7 @@ fn a_session_is_cancelled_with_a_signature_and_only_once() {
     let key = lab.euicc.public_key(None).unwrap();
     let signed = &ok.euicc_cancel_session_signed;
     assert!(key.verify(signed.bytes(), &ok.euicc_cancel_session_signature));
-    assert_eq!(signed.smdp_oid, server.smdp.oid);
+    assert_eq!(signed.smdp_oid, server.smdp.oid().unwrap());
     assert_eq!(signed.reason, CancelSessionReason::MetadataMismatch);
     assert!(matches!(
         lab.call(&cancel(&server.transaction)),
@@ -608,7 +608,7 @@ fn a_profile_is_installed_deleted_and_enabled_at_once_where_that_is_configured()
     let immediate: ConfigureImmediateProfileEnablingResponse =
         lab.call(&ConfigureImmediateProfileEnablingRequest {
             immediate_enable_flag: true,
-            default_smdp_oid: Some(server.smdp.oid),
+            default_smdp_oid: Some(server.smdp.oid().unwrap()),
             default_smdp_address: Some(server.smdp.address.clone()),
         });
     assert_eq!(
@@ -696,7 +696,7 @@ fn results_are_notifications_until_they_are_acknowledged() {
     let result = lab.download(&server);
     let data = result.profile_installation_result_data.value();
     assert_eq!(data.transaction_id, server.transaction);
-    assert_eq!(data.smdp_oid, server.smdp.oid);
+    assert_eq!(data.smdp_oid, server.smdp.oid().unwrap());
     assert_eq!(
         data.notification_metadata.notification_address,
         "smdp.lab.example"
