@@ -33,19 +33,9 @@ pub(super) struct Installation {
 /// What became of the profile elements: `EUICCResponse`, and what the eUICC must know of the profile.
 struct Interpreted {
     sima: Vec<u8>,
-    iccid: Option<Iccid>,
+    iccid: Iccid,
     imsi: String,
     size: usize,
-}
-
-/// The ICCID in a package's header, where digits stand in their order (SAIP 8.2): in EF.ICCID and in metadata each pair is
-/// swapped.
-fn header_iccid(package: &saip::Package) -> Option<Iccid> {
-    let mut bytes: [u8; 10] = package.header()?.iccid.as_bytes().try_into().ok()?;
-    for byte in &mut bytes {
-        *byte = byte.rotate_left(4);
-    }
-    Some(Iccid::from_bytes(bytes))
 }
 
 /// Interprets a profile's elements.
@@ -53,10 +43,7 @@ fn interpret(package: &[u8]) -> Result<Interpreted, (ErrorReason, Vec<u8>)> {
     match saip::install::install(package) {
         Ok(installed) => Ok(Interpreted {
             sima: installed.response().to_bytes(),
-            iccid: saip::Package::decode(package)
-                .ok()
-                .as_ref()
-                .and_then(header_iccid),
+            iccid: Iccid::from_bytes(installed.iccid),
             imsi: installed.imsi.clone(),
             size: installed.size(),
         }),
@@ -225,9 +212,7 @@ impl Euicc {
             sima,
         };
         let refused = match interpret(&package) {
-            Ok(done) if done.iccid != Some(profile.iccid) => {
-                refuse(ErrorReason::DataMismatch, done.sima)
-            }
+            Ok(done) if done.iccid != profile.iccid => refuse(ErrorReason::DataMismatch, done.sima),
             Err((reason, sima)) => refuse(reason, sima),
             Ok(done) if done.size > self.free_profile_memory() => {
                 refuse(ErrorReason::InsufficientMemory, Vec::new())

@@ -3,6 +3,7 @@
 use super::asn1::Secret;
 use super::file::ManagementPart;
 use super::header::Services;
+use crate::euicc::Iccid;
 use applet_model::sgp::{Aid, Octets};
 use der::asn1::ObjectIdentifier;
 
@@ -208,5 +209,27 @@ alternatives! {
     AlgoConfiguration {
         0xA0 Mapping(MappingParameter) "mappingParameter",
         0xA1 Own(AlgoParameter) "algoParameter",
+    }
+}
+
+/// Each pair of digits swapped: from a header's form to that of EF.ICCID, and back.
+fn swapped(mut bytes: [u8; 10]) -> [u8; 10] {
+    for byte in &mut bytes {
+        *byte = byte.rotate_left(4);
+    }
+    bytes
+}
+
+impl ProfileHeader {
+    /// The profile's ICCID; `None` unless the field has ten bytes. A header has the digits in their
+    /// order (8.2), EF.ICCID and the profile's metadata swap each pair.
+    pub fn profile_iccid(&self) -> Option<Iccid> {
+        let bytes = self.iccid.as_bytes().try_into().ok()?;
+        Some(Iccid::from_bytes(swapped(bytes)))
+    }
+
+    /// The field `iccid` for this ICCID.
+    pub fn iccid_field(iccid: &Iccid) -> Octets {
+        Octets::from(swapped(*iccid.as_bytes()).to_vec())
     }
 }

@@ -5,7 +5,6 @@ use super::elements::{AkaParameter, AlgoConfiguration, PinCodes, PinList};
 use super::file::{FilePart, FilesElement};
 use super::install::{self, Installed};
 use super::{Element, Package};
-use crate::euicc::Iccid;
 use crate::fs::security::Security;
 use crate::fs::tree::{FileId, Kind, Structure, Tree};
 use serde::Serialize;
@@ -95,7 +94,7 @@ impl Overview {
                 text: words(element, secrets),
             })
             .collect();
-        let iccid = header.and_then(|header| header.iccid.as_bytes().try_into().ok());
+        let iccid = header.and_then(|header| header.profile_iccid());
         let (files, size, imsi, refused) = match &installed {
             Ok(installed) => (
                 tree(installed),
@@ -112,7 +111,7 @@ impl Overview {
             profile_type: header
                 .and_then(|header| header.profile_type.clone())
                 .unwrap_or_default(),
-            iccid: iccid.map_or_else(String::new, |iccid| Iccid::from_bytes(iccid).to_string()),
+            iccid: iccid.map_or_else(String::new, |iccid| iccid.to_string()),
             imsi,
             services: header.map_or_else(Vec::new, |header| header.mandatory_services.names()),
             elements,

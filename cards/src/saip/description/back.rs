@@ -7,7 +7,6 @@ use super::{
     PinText, PukText, RfmText,
 };
 use crate::definition::Hex;
-use crate::euicc::Iccid;
 use crate::saip::elements::{
     AkaParameter, AlgoConfiguration, KeyObject, PinConfiguration, PinList, ProfileHeader, Rfm,
     SecurityDomain,
@@ -100,14 +99,11 @@ fn first_bytes(package: &Package) -> Option<Vec<u8>> {
 
 impl HeaderText {
     fn of(header: &ProfileHeader) -> HeaderText {
-        let iccid = header.iccid.as_bytes().try_into();
+        let iccid = header.profile_iccid();
         HeaderText {
             version: format!("{}.{}", header.major_version, header.minor_version),
             profile_type: header.profile_type.clone().unwrap_or_default(),
-            iccid: iccid.map_or_else(
-                |_| String::new(),
-                |bytes| Iccid::from_bytes(bytes).to_string(),
-            ),
+            iccid: iccid.map_or_else(String::new, |iccid| iccid.to_string()),
             services: header.mandatory_services.names(),
             templates: Some(
                 header

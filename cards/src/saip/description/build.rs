@@ -141,7 +141,7 @@ impl HeaderText {
             major_version: version.0,
             minor_version: version.1,
             profile_type: (!self.profile_type.is_empty()).then(|| self.profile_type.clone()),
-            iccid: Octets::from(iccid.as_bytes().to_vec()),
+            iccid: ProfileHeader::iccid_field(&iccid),
             pol: optional(self.pol.as_ref()),
             mandatory_services: Services(services),
             mandatory_templates: templates,

@@ -22,6 +22,13 @@ fn the_lab_s_description_makes_a_package_without_faults() {
     let installed = crate::saip::install::install(&bytes).unwrap();
     assert_eq!(installed.imsi, "001010000000001");
     assert_eq!(hex::encode_upper(installed.iccid), "981000100000000000F9");
+    // A header has the digits in order (8.2).
+    let package = lab();
+    let header = package.header().unwrap();
+    assert_eq!(
+        hex::encode_upper(header.iccid.as_bytes()),
+        "8901000100000000009F"
+    );
     assert_eq!(installed.volume.naas.len(), 1);
 }
 

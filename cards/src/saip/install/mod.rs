@@ -281,7 +281,7 @@ pub fn install_package(package: &Package) -> Result<Installed, Box<Refused>> {
         outcomes.push(outcome);
     }
     let header = package.header();
-    let iccid = header.and_then(|header| header.iccid.as_bytes().try_into().ok());
+    let iccid = header.and_then(|header| header.profile_iccid());
     let Some((header, iccid)) = header.zip(iccid) else {
         let failed = Outcome {
             number: 1,
@@ -293,7 +293,7 @@ pub fn install_package(package: &Package) -> Result<Installed, Box<Refused>> {
         return Err(refused(&mut outcomes, failed));
     };
     Ok(Installed {
-        iccid,
+        iccid: *iccid.as_bytes(),
         imsi: builder.imsi(),
         profile_type: header.profile_type.clone().unwrap_or_default(),
         volume: builder.volume,
