@@ -134,7 +134,7 @@ fn triple_des(master: &AesKey, role: KeyRole, data: [u8; 6]) -> Result<AesKey, C
 }
 
 /// Why a set's own keys can't be used before the card's are known.
-pub const NEEDS_CARD: &str = "the key set comes from a master key: the card's keys are known once its response \
+const NEEDS_CARD: &str = "the key set comes from a master key: the card's keys are known once its response \
                               to INITIALIZE UPDATE is";
 
 /// A key set that comes from master keys: one for all three keys, or one for each.
@@ -156,7 +156,11 @@ impl MasterKeys {
     }
 }
 
-fn refused<T>() -> Result<T, CardKeysError> {
+/// What a set that is still a master answers to all that takes the card's own keys.
+///
+/// # Errors
+/// [`CardKeysError::Refused`], always.
+pub fn needs_card<T>() -> Result<T, CardKeysError> {
     Err(CardKeysError::Refused(NEEDS_CARD.to_owned()))
 }
 
@@ -166,15 +170,15 @@ impl CardKeys for MasterKeys {
     }
 
     fn cmac(&self, _: KeyRole, _: &[u8]) -> Result<[u8; BLOCK], CardKeysError> {
-        refused()
+        needs_card()
     }
 
     fn encrypt_under_dek(&self, _: &mut [u8]) -> Result<(), CardKeysError> {
-        refused()
+        needs_card()
     }
 
     fn value(&self, _: KeyRole) -> Result<AesKey, CardKeysError> {
-        refused()
+        needs_card()
     }
 
     fn check_values(&self) -> Result<Option<[[u8; 3]; 3]>, CardKeysError> {
@@ -266,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tools_leave_undefined_is_refused() {
+    fn what_tools_leave_undefined_is_needs_card() {
         let long = AesKey::new(&[7; 32]).unwrap();
         for method in [Diversification::Emv, Diversification::Visa2] {
             let error = method.derive(&long, KeyRole::Enc, &DATA).err().unwrap();

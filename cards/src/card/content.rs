@@ -5,7 +5,7 @@ use super::VirtualCard;
 use crate::gp::params::Transfer;
 use crate::gp::registry::{Aid, CardState, LoadFile, app_state};
 use crate::gp::session::SecureChannel;
-use crate::gp::{Free, Request, Stop};
+use crate::gp::{Free, Stop};
 use crate::vm::{DeleteError, LoadError, Value, Vm};
 use applet_gen::cap::Cap;
 use applet_gen::cap::verify::{offer, verify_with_tables};
@@ -242,15 +242,7 @@ impl VirtualCard {
     fn make_selectable(&mut self, on: &Aid, command: &Command) -> Result<Response, Stop> {
         let request = Transfer::parse(&command.data)?;
         let world = &mut self.world;
-        let grant = world.gp.authorize(
-            on,
-            Request {
-                command,
-                unsigned: request.unsigned,
-                token: request.token,
-                parameters: request.parameters,
-            },
-        )?;
+        let grant = world.gp.authorize(on, request.request(command))?;
         world.gp.refuse_implicit_selection(request.parameters)?;
         let aid = request.object.ok_or(Sw::WRONG_DATA)?;
         if !world.gp.registry.is_below(&aid, on) {

@@ -1,9 +1,11 @@
 //! INSTALL's data as the card reads them (GlobalPlatform Card Specification 11.5). The install
 //! parameters inside (C9, EF, EA) are read by `applet_gen::gp::uicc_params`.
 
+use super::authority::Request;
 use super::registry::Aid;
 use applet_gen::gp::token::TAG_SIGNATURE_TEMPLATE;
 use applet_gen::gp::uicc_params::{InstallParameters, ParameterError, ToolkitParameters};
+use applet_model::apdu::Command;
 use applet_model::status::Sw;
 use applet_model::tlv;
 use serde::{Deserialize, Serialize};
@@ -194,8 +196,8 @@ pub(crate) struct Transfer<'a> {
     pub privileges: &'a [u8],
     pub parameters: &'a [u8],
     /// The data without the token field, and the token.
-    pub unsigned: &'a [u8],
-    pub token: &'a [u8],
+    unsigned: &'a [u8],
+    token: &'a [u8],
 }
 
 impl<'a> Transfer<'a> {
@@ -217,6 +219,16 @@ impl<'a> Transfer<'a> {
             unsigned,
             token,
         })
+    }
+
+    /// The command these data are of, as its token signs it.
+    pub fn request(&self, command: &'a Command) -> Request<'a> {
+        Request {
+            command,
+            unsigned: self.unsigned,
+            token: self.token,
+            parameters: self.parameters,
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 //! 11.5.2.3.5): who an application belongs to, and what it may do.
 
 use super::Stop;
-use super::authority::Request;
 use super::open::Open;
 use super::params::{Transfer, implicit_selection};
 use super::registry::Aid;
@@ -28,17 +27,9 @@ impl Open {
         if !request.privileges.is_empty() {
             return Err(Sw::WRONG_DATA.into());
         }
-        let object = request.object.ok_or(Sw::WRONG_DATA)?;
-        let to = request.domain.ok_or(Sw::WRONG_DATA)?;
-        let grant = self.authorize(
-            by,
-            Request {
-                command,
-                unsigned: request.unsigned,
-                token: request.token,
-                parameters: request.parameters,
-            },
-        )?;
+        let object = request.object.clone().ok_or(Sw::WRONG_DATA)?;
+        let to = request.domain.clone().ok_or(Sw::WRONG_DATA)?;
+        let grant = self.authorize(by, request.request(command))?;
         self.check_extradition(by, &object, &to)?;
         nvm.commit()?;
         self.registry.associate(&object, &to);
@@ -91,15 +82,7 @@ impl Open {
         nvm: &mut Nvm,
     ) -> Result<Response, Stop> {
         let request = Transfer::parse(&command.data)?;
-        let grant = self.authorize(
-            by,
-            Request {
-                command,
-                unsigned: request.unsigned,
-                token: request.token,
-                parameters: request.parameters,
-            },
-        )?;
+        let grant = self.authorize(by, request.request(command))?;
         let system = tlv::find(request.parameters, 0xEF).map_err(|_| Sw::WRONG_DATA)?;
         let system = system.map_or(&[][..], |object| object.value);
         if tlv::find(system, TAG_RESTRICT)

@@ -74,6 +74,17 @@ pub enum Progress {
     Ended,
 }
 
+impl Progress {
+    /// From how often a step ended well; `None` where there is no record of it.
+    fn of(ended: Option<i64>) -> Self {
+        match ended {
+            None => Progress::NotBegun,
+            Some(0) => Progress::Begun,
+            Some(_) => Progress::Ended,
+        }
+    }
+}
+
 /// A card's record.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct CardRecord {

@@ -404,11 +404,7 @@ impl Journal for SqliteJournal {
                 .query_row([eid, step], |row| row.get(0))
                 .optional()
         })?;
-        Ok(match ended {
-            None => Progress::NotBegun,
-            Some(0) => Progress::Begun,
-            Some(_) => Progress::Ended,
-        })
+        Ok(Progress::of(ended))
     }
 
     fn steps(&self) -> Result<Vec<StepRecord>, JournalError> {

@@ -473,11 +473,7 @@ impl Journal for PostgresJournal {
             )?;
             Ok(row.map(|row| row.get(0)))
         })?;
-        Ok(match ended {
-            None => Progress::NotBegun,
-            Some(0) => Progress::Begun,
-            Some(_) => Progress::Ended,
-        })
+        Ok(Progress::of(ended.map(i64::from)))
     }
 
     fn steps(&self) -> Result<Vec<StepRecord>, JournalError> {

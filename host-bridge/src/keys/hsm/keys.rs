@@ -1,7 +1,7 @@
 //! Key sets in a token.
 
 use super::{Hsm, ObjectReference};
-use applet_gen::gp::diversify::{Diversification, NEEDS_CARD, kdf3_input};
+use applet_gen::gp::diversify::{Diversification, kdf3_input, needs_card};
 use applet_gen::gp::scp03::crypto::{BLOCK, FINGERPRINT_TEXT};
 use applet_gen::gp::scp03::{AesKey, CardKeys, CardKeysError, KeyRole, StaticKeys};
 use cryptoki::error::{Error, RvError};
@@ -352,25 +352,21 @@ impl HsmMaster {
     }
 }
 
-fn refused<T>() -> Result<T, CardKeysError> {
-    Err(CardKeysError::Refused(NEEDS_CARD.to_owned()))
-}
-
 impl CardKeys for HsmMaster {
     fn key_length(&self) -> usize {
         self.length
     }
 
     fn cmac(&self, _: KeyRole, _: &[u8]) -> Result<[u8; BLOCK], CardKeysError> {
-        refused()
+        needs_card()
     }
 
     fn encrypt_under_dek(&self, _: &mut [u8]) -> Result<(), CardKeysError> {
-        refused()
+        needs_card()
     }
 
     fn value(&self, _: KeyRole) -> Result<AesKey, CardKeysError> {
-        refused()
+        needs_card()
     }
 
     fn check_values(&self) -> Result<Option<[[u8; 3]; 3]>, CardKeysError> {
@@ -410,7 +406,7 @@ impl CardKeys for HsmMaster {
             }
         }
         let &[enc, mac, dek] = &handles[..] else {
-            return refused();
+            return needs_card();
         };
         Ok(Some(Arc::new(HsmKeys {
             hsm: Arc::clone(&self.hsm),
