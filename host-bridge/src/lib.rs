@@ -15,6 +15,7 @@ pub mod personalize;
 pub mod play;
 pub mod report;
 pub mod scenario;
+pub mod smdp;
 pub mod survey;
 pub mod terminal;
 pub mod transport;

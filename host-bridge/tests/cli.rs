@@ -105,3 +105,46 @@ fn a_scenario_leaves_its_report() {
         assert!(dir.path().join("t").join(file).exists(), "{file}");
     }
 }
+
+#[test]
+fn an_sm_dp_takes_orders_and_serves_no_strangers() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path();
+    // A profile of a header and an end.
+    let profile =
+        "A01680010281010383 0A 89883030000006142 24F A500A600 AA05A003810101".replace(' ', "");
+    std::fs::write(
+        path.join("profile.der"),
+        hex::decode(profile).expect("digits"),
+    )
+    .expect("written");
+    let order = [
+        "smdp",
+        "order",
+        "--profile",
+        "profile.der",
+        "--matching-id",
+        "LAB-1",
+        "--json",
+    ];
+    let made: serde_json::Value = serde_json::from_str(&good(path, &order)).expect("JSON");
+    assert_eq!(made["activation_code"], "LPA:1$smdp.lab.example$LAB-1");
+    assert_eq!(made["iccid"], "8988303000000614224");
+    assert!(bad(path, 2, &order).contains("taken"));
+    assert!(good(path, &["smdp", "list"]).contains("LAB-1 released 8988303000000614224"));
+    assert!(good(path, &["smdp", "cancel", "LAB-1"]).contains("cancelled"));
+    let refused = bad(path, 2, &["smdp", "serve", "--listen", "0.0.0.0:0"]);
+    assert!(
+        refused.contains("loopback") && refused.contains("--insecure"),
+        "{refused}"
+    );
+    let push = [
+        "smdp",
+        "push",
+        "--file",
+        "none.card",
+        "--smdp",
+        "127.0.0.1:1",
+    ];
+    bad(path, 25, &push);
+}

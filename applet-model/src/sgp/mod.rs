@@ -19,6 +19,7 @@ pub mod download;
 pub mod eim_config;
 pub mod es10;
 pub mod es10c;
+pub mod es9;
 pub mod esipa;
 pub mod euicc_info;
 pub mod euicc_package;

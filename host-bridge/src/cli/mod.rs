@@ -25,6 +25,7 @@ mod queue;
 mod run;
 mod script;
 mod show;
+mod smdp;
 mod test;
 mod trace;
 mod vcard;
@@ -108,6 +109,9 @@ enum Command {
     /// The lab eIM: serve, enqueue, look at results
     #[command(subcommand)]
     Eim(eim::EimCommand),
+    /// The lab SM-DP+: serve, order, list, and push a profile into a card
+    #[command(subcommand)]
+    Smdp(smdp::SmdpCommand),
     /// Put a card into a device that polls its eIM in virtual time
     Device(device::Device),
     /// Virtual cards for pcscd
@@ -147,6 +151,7 @@ pub fn main() -> ExitCode {
         Command::Order(command) => command.run(&out),
         Command::Personalize(command) => command.run(&out),
         Command::Eim(command) => command.run(&out),
+        Command::Smdp(command) => command.run(&out),
         Command::Device(command) => command.run(&out),
         Command::Vcard(command) => command.run(&out),
         Command::Vm(command) => command.run(&out),

@@ -22,9 +22,9 @@ use tokio::sync::oneshot;
 /// The path of every ESipa function in the ASN.1 binding.
 pub const PATH: &str = "/gsma/rsp2/asn1";
 /// Content type of requests and answers.
-pub(super) const CONTENT_TYPE: &str = "application/x-gsma-rsp-asn1";
+pub(crate) const CONTENT_TYPE: &str = "application/x-gsma-rsp-asn1";
 /// `X-Admin-Protocol` of answers; requests aren't refused by theirs.
-pub(super) const ADMIN_PROTOCOL: &str = "gsma/rsp/v2.1.0";
+pub(crate) const ADMIN_PROTOCOL: &str = "gsma/rsp/v2.1.0";
 
 /// A server that runs in a thread of its own, until it is shut down or dropped.
 #[derive(Debug)]
@@ -65,45 +65,13 @@ impl Eim {
     /// # Errors
     /// [`EimError::Listen`] if the address can't be had.
     pub fn serve(&self, address: SocketAddr) -> Result<ServerHandle, EimError> {
-        let failed = |source| EimError::Listen { address, source };
-        let listener = std::net::TcpListener::bind(address).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        let local = listener.local_addr().map_err(failed)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(failed)?;
-        let idle = self.inner.options.idle_timeout;
-        let guard = {
-            let _context = runtime.enter();
-            Guard {
-                listener: tokio::net::TcpListener::from_std(listener).map_err(failed)?,
-                idle,
-            }
-        };
+        let options = &self.inner.options;
         let app = Router::new()
             .route(PATH, post(handle))
-            .layer(DefaultBodyLimit::max(self.inner.options.body_limit))
+            .layer(DefaultBodyLimit::max(options.body_limit))
             .with_state(self.clone());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::Builder::new()
-            .name("eim".into())
-            .spawn(move || {
-                runtime.block_on(async {
-                    let service = app.into_make_service_with_connect_info::<Cut>();
-                    tokio::select! {
-                        _ = async { axum::serve(guard, service).await } => {}
-                        _ = stopped => {}
-                    }
-                });
-                runtime.shutdown_timeout(Duration::from_secs(1));
-            })
-            .map_err(failed)?;
-        Ok(ServerHandle {
-            address: local,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        serve("eim", address, options.idle_timeout, app)
+            .map_err(|source| EimError::Listen { address, source })
     }
 
     /// Does what a request body asks for, without HTTP around it: status, answer body, EID if it
@@ -167,6 +135,46 @@ impl Eim {
             text: answer.text.clone(),
         });
     }
+}
+
+/// Serves an application in a thread of this name; a connection may be silent for `idle`.
+pub(crate) fn serve(
+    name: &str,
+    address: SocketAddr,
+    idle: Duration,
+    app: Router,
+) -> std::io::Result<ServerHandle> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let local = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let guard = {
+        let _context = runtime.enter();
+        Guard {
+            listener: tokio::net::TcpListener::from_std(listener)?,
+            idle,
+        }
+    };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let thread = std::thread::Builder::new()
+        .name(name.into())
+        .spawn(move || {
+            runtime.block_on(async {
+                let service = app.into_make_service_with_connect_info::<Cut>();
+                tokio::select! {
+                    _ = async { axum::serve(guard, service).await } => {}
+                    _ = stopped => {}
+                }
+            });
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        })?;
+    Ok(ServerHandle {
+        address: local,
+        stop: Some(stop),
+        thread: Some(thread),
+    })
 }
 
 struct Answer {

@@ -21,7 +21,7 @@ mod collect;
 mod deliver;
 mod fault;
 mod guard;
-mod http;
+pub(crate) mod http;
 mod identity;
 mod inventory;
 mod log;

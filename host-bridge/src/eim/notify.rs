@@ -99,7 +99,7 @@ impl Eim {
                 "a compact notification names no address".to_owned(),
             ),
             None => ("not forwarded", format!("no way to {address:?} is set up")),
-            Some(to) => match post(to, address, &tlv::write(0xBF3D, &raw)) {
+            Some(to) => match post(to, address, &handle_notification(&raw)) {
                 Ok(status @ 200..=299) => ("forwarded", format!("answered {status}")),
                 Ok(status) => ("not forwarded", format!("{to} answered {status}")),
                 Err(e) => ("not forwarded", format!("{to}: {e}")),
@@ -197,6 +197,12 @@ fn eid_of(notification: &PendingNotification) -> Option<Eid> {
         }
         _ => None,
     }
+}
+
+/// ES9+.HandleNotification in the ASN.1 binding (SGP.22 6.6): `pendingNotification` and the request around it are EXPLICIT.
+fn handle_notification(pending: &[u8]) -> Vec<u8> {
+    let message = tlv::write(0xBF3D, &tlv::write(0xA0, pending));
+    tlv::write(0xA2, &message)
 }
 
 /// Posts a message and gives the HTTP status.
