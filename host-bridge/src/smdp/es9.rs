@@ -497,7 +497,7 @@ impl Smdp {
         if !client.key.verify(signed.bytes(), signature) || signed.transaction_id != *transaction {
             return Err(Refusal::cancel_signature(""));
         }
-        if signed.smdp_oid != self.inner.credential.oid {
+        if signed.smdp_oid != self.inner.oid {
             return Err(Refusal::cancel_oid(signed.smdp_oid));
         }
         self.end(transaction);
@@ -534,7 +534,7 @@ impl Smdp {
                 let certificate = order.euicc_certificate.as_deref().unwrap_or_default();
                 let key = Cert::from_der(certificate, "eUICC").and_then(|c| c.public_key())?;
                 if !key.verify(data.bytes(), &result.euicc_sign_pir)
-                    || data.smdp_oid != self.inner.credential.oid
+                    || data.smdp_oid != self.inner.oid
                 {
                     return Err(Refusal::euicc_signature("euiccSignPIR"));
                 }
@@ -590,6 +590,6 @@ impl Smdp {
 
     /// Its object identifier, as both certificates carry it.
     pub fn oid(&self) -> ObjectIdentifier {
-        self.inner.credential.oid
+        self.inner.oid
     }
 }

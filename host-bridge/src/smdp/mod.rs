@@ -31,8 +31,10 @@ pub use store::NotificationRow;
 
 use applet_model::sgp::Iccid;
 use applet_model::sgp::download::StoreMetadataRequest;
-use applet_model::tlv;
-use cards::pki::{Cert, Hierarchy, PkiError, SmdpCredential};
+use cards::pki::{Cert, ChainError, Hierarchy, PkiError, SmdpCredential};
+use cards::saip::{self, Element};
+use der::Decode;
+use der::asn1::ObjectIdentifier;
 use es9::Session;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
@@ -73,6 +75,9 @@ pub enum SmdpError {
     /// A key or certificate.
     #[error(transparent)]
     Pki(#[from] PkiError),
+    /// A certificate of its own that is none of an SM-DP+.
+    #[error("the SM-DP+'s own certificate: {0}")]
+    Certificate(#[from] ChainError),
     /// The address can't be served.
     #[error("can't serve on {address}: {source}")]
     Listen {
@@ -134,6 +139,8 @@ pub struct Smdp {
 struct Inner {
     db: Mutex<Connection>,
     credential: SmdpCredential,
+    /// As both its certificates carry it.
+    oid: ObjectIdentifier,
     /// The CIs whose eUICCs are believed.
     ci: Vec<Cert>,
     options: SmdpOptions,
@@ -188,7 +195,8 @@ impl Smdp {
         credential: SmdpCredential,
         options: SmdpOptions,
     ) -> Result<Self, SmdpError> {
-        let db = store::open(file, &credential.oid.to_string())?;
+        let oid = credential.oid()?;
+        let db = store::open(file, &oid.to_string())?;
         let mut seed = [0; 32];
         match options.seed {
             Some(number) => seed = Sha256::digest(number.to_be_bytes()).into(),
@@ -199,6 +207,7 @@ impl Smdp {
             inner: Arc::new(Inner {
                 db: Mutex::new(db),
                 credential,
+                oid,
                 ci: vec![hierarchy.ci.certificate.clone()],
                 options,
                 sessions: Mutex::new(HashMap::new()),
@@ -332,13 +341,19 @@ pub fn metadata_of(
     provider: &str,
     name: &str,
 ) -> Result<StoreMetadataRequest, SmdpError> {
-    let iccid = header_iccid(profile).ok_or_else(|| {
+    let elements = saip::split(profile).ok();
+    let first = elements.and_then(|elements| elements.first().map(|(_, raw)| *raw));
+    let iccid = match first.map(Element::from_der) {
+        Some(Ok(Element::Header(header))) => header.profile_iccid(),
+        _ => None,
+    };
+    let iccid = iccid.ok_or_else(|| {
         SmdpError::Order(
             "the profile package doesn't begin with a ProfileHeader that has an ICCID".into(),
         )
     })?;
     Ok(StoreMetadataRequest {
-        iccid,
+        iccid: Iccid(*iccid.as_bytes()),
         service_provider_name: provider.to_owned(),
         profile_name: name.to_owned(),
         icon_type: None,
@@ -352,17 +367,4 @@ pub fn metadata_of(
         ecall_indication: None,
         fallback_allowed: None,
     })
-}
-
-/// The ICCID in a package's ProfileHeader, where digits stand in their order (SAIP 8.2); in metadata, each pair is swapped.
-fn header_iccid(profile: &[u8]) -> Option<Iccid> {
-    let (header, _) = tlv::read(profile).ok()?;
-    if header.tag != 0xA0 {
-        return None;
-    }
-    let mut bytes: [u8; 10] = header.find(0x83).ok()??.value.try_into().ok()?;
-    for byte in &mut bytes {
-        *byte = byte.rotate_left(4);
-    }
-    Some(Iccid(bytes))
 }
