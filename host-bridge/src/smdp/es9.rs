@@ -470,8 +470,7 @@ impl Smdp {
             key: &self.inner.credential.pb.key,
             protection: Some(&protection),
         };
-        bpp::bind(&binding, &order.metadata, &order.profile)
-            .map_err(|e| Refusal::package_signature(e))
+        bpp::bind(&binding, &order.metadata, &order.profile).map_err(Refusal::package_signature)
     }
 
     /// ES9+.CancelSession (SGP.22 5.6.5).
