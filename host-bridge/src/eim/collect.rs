@@ -6,7 +6,8 @@
 //! comes again is recognised by its bytes and changes nothing.
 
 use super::operation::{Operation, operations};
-use super::store::{self, PackageState, int, now};
+use super::queue::PackageState;
+use super::store::{self, int, now};
 use super::{Eim, EimError, inventory};
 use applet_model::sgp::esipa::{
     EimAcknowledgements, EimPackageResult, EimPackageResultResponseError, ProvideEimPackageResult,
@@ -386,15 +387,16 @@ fn settle(
     {
         let text: Vec<_> = outcome.again.iter().map(ToString::to_string).collect();
         tx.execute(
-            "INSERT INTO package (eid, place, attempt, held, package, text, queued_at) \
-             VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6)",
+            "INSERT INTO package (eid, place, attempt, held, package, text, queued_at, expires_at) \
+             SELECT ?1, ?2, ?3, 1, ?4, ?5, ?6, expires_at FROM package WHERE id = ?7",
             params![
                 asked.eid,
                 asked.place,
                 asked.attempt + 1,
                 package,
                 text.join("; "),
-                now()
+                now(),
+                asked.id
             ],
         )?;
     }

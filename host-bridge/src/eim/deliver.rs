@@ -3,7 +3,7 @@
 
 use super::fault::EimFault;
 use super::store::{self, int, now};
-use super::{Eim, EimError};
+use super::{Eim, EimError, queue};
 use applet_model::sgp::esipa::{EimPackageError, GetEimPackageRequest, GetEimPackageResponse};
 use applet_model::sgp::euicc_package::{EuiccPackage, EuiccPackageSigned, signature_input};
 use applet_model::sgp::{Decode, Eid, Encode, TransactionId};
@@ -120,6 +120,7 @@ impl Eim {
         let most = self.inner.options.deliveries;
         let eid = eid.to_string();
         self.with_db(|db| {
+            queue::expire(db, &eid)?;
             loop {
                 let Some(waiting) = head(db, &eid)? else {
                     return Ok(None);

@@ -9,7 +9,8 @@
 //! | room | holds |
 //! | --- | --- |
 //! | `operation` | what can be asked of an eUICC |
-//! | `store` | the database: devices, packages, results, inventory, notifications |
+//! | `store` | the database: its schema, devices, results |
+//! | `queue` | packages that wait, were handed out, or ended |
 //! | `deliver` | ESipa.GetEimPackage: the next package, signed |
 //! | `collect` | ESipa.ProvideEimPackageResult: verification, acknowledgement, retries |
 //! | `inventory` | what verified results say of profiles and eIMs |
@@ -29,6 +30,7 @@ mod notify;
 mod operation;
 #[cfg(test)]
 mod over_bip;
+mod queue;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -42,10 +44,12 @@ pub use inventory::{Inventory, ProfileRow};
 pub use log::Exchange;
 pub use notify::NotificationRow;
 pub use operation::Operation;
-pub use store::{DeviceRow, PackageRow, PackageState, Registration, ResultRow};
+pub use queue::{Enqueued, PackageRow, PackageState};
+pub use store::{DeviceRow, Registration, ResultRow, Summary};
 
 use applet_model::sgp::Eid;
 use rusqlite::Connection;
+use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -218,21 +222,59 @@ impl Eim {
     /// # Errors
     /// [`EimError::Mixed`] for no operation or PSMOs and eCOs together, [`EimError::Database`].
     pub fn enqueue(&self, eid: &Eid, operations: &[Operation]) -> Result<i64, EimError> {
+        match self.enqueue_once(eid, operations, None, None)? {
+            Enqueued::New(id) | Enqueued::Before(id) | Enqueued::KeyTaken(id) => Ok(id),
+        }
+    }
+
+    /// Queues one package of these operations. With `expires_at` (Unix milliseconds) it isn't handed out
+    /// for the first time from then on. With `key`, the same request may come again and is queued
+    /// once: the key names it for as long as the database lives.
+    ///
+    /// # Errors
+    /// [`EimError::Mixed`] for no operation or PSMOs and eCOs together, [`EimError::Database`].
+    pub fn enqueue_once(
+        &self,
+        eid: &Eid,
+        operations: &[Operation],
+        expires_at: Option<i64>,
+        key: Option<&str>,
+    ) -> Result<Enqueued, EimError> {
         let package = operation::package(operations)?;
         let text = operations
             .iter()
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join("; ");
-        self.with_db(|db| store::enqueue(db, eid, &package, &text))
+        // An expiry that was reckoned from "now" moves between two tries of one request: it isn't
+        // part of what makes a request the same.
+        let request = Sha256::new()
+            .chain_update(eid.0)
+            .chain_update(&package)
+            .finalize();
+        let new = queue::New {
+            package: &package,
+            text: &text,
+            expires_at,
+            request: key.map(|key| (key, request.as_slice())),
+        };
+        self.with_db(|db| queue::enqueue(db, eid, &new))
     }
 
-    /// Removes what waits in an EID's queue and wasn't sent yet; gives how many packages.
+    /// Cancels a package that wasn't handed out yet; false if it was, has ended, or doesn't exist.
+    ///
+    /// # Errors
+    /// [`EimError::Database`].
+    pub fn cancel(&self, package: i64) -> Result<bool, EimError> {
+        self.with_db(|db| queue::cancel(db, package))
+    }
+
+    /// Cancels what waits in an EID's queue and wasn't handed out yet; gives how many packages.
     ///
     /// # Errors
     /// [`EimError::Database`].
     pub fn clear_queue(&self, eid: &Eid) -> Result<usize, EimError> {
-        self.with_db(|db| store::clear_queue(db, eid))
+        self.with_db(|db| queue::clear_queue(db, eid))
     }
 
     /// The eUICCs that this eIM knows.
@@ -240,7 +282,31 @@ impl Eim {
     /// # Errors
     /// [`EimError::Database`].
     pub fn devices(&self) -> Result<Vec<DeviceRow>, EimError> {
-        self.with_db(store::devices)
+        self.devices_after("", u32::MAX)
+    }
+
+    /// The eUICCs whose EIDs come after this text, in order, at most so many.
+    ///
+    /// # Errors
+    /// [`EimError::Database`].
+    pub fn devices_after(&self, after: &str, limit: u32) -> Result<Vec<DeviceRow>, EimError> {
+        self.with_db(|db| store::devices(db, after, limit))
+    }
+
+    /// One eUICC, if this eIM knows it.
+    ///
+    /// # Errors
+    /// [`EimError::Database`].
+    pub fn device(&self, eid: &Eid) -> Result<Option<DeviceRow>, EimError> {
+        self.with_db(|db| store::device(db, eid))
+    }
+
+    /// How many devices there are, and how many packages in each state.
+    ///
+    /// # Errors
+    /// [`EimError::Database`].
+    pub fn summary(&self) -> Result<Summary, EimError> {
+        self.with_db(store::summary)
     }
 
     /// The packages of an EID with their states, in the order they were queued.
@@ -248,7 +314,15 @@ impl Eim {
     /// # Errors
     /// [`EimError::Database`].
     pub fn packages(&self, eid: &Eid) -> Result<Vec<PackageRow>, EimError> {
-        self.with_db(|db| store::packages(db, eid))
+        self.with_db(|db| queue::packages(db, eid))
+    }
+
+    /// One package by its number.
+    ///
+    /// # Errors
+    /// [`EimError::Database`].
+    pub fn package(&self, id: i64) -> Result<Option<PackageRow>, EimError> {
+        self.with_db(|db| queue::package(db, id))
     }
 
     /// The results that came from an EID, in order of arrival, with the verdict on each.

@@ -7,10 +7,17 @@ use super::{EimError, Storage};
 use applet_model::sgp::Eid;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Version of the schema below.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
+
+/// What makes version 2 of version 1: expiry of packages, requests that came twice.
+const FROM_VERSION_1: &str = "
+ALTER TABLE package ADD COLUMN expires_at INTEGER;
+UPDATE meta SET value = '2' WHERE key = 'version';
+";
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -43,10 +50,17 @@ CREATE TABLE IF NOT EXISTS package (
     applied INTEGER NOT NULL DEFAULT 0,
     queued_at INTEGER NOT NULL,
     sent_at INTEGER,
-    ended_at INTEGER
+    ended_at INTEGER,
+    expires_at INTEGER
 );
 CREATE INDEX IF NOT EXISTS package_queue ON package (eid, state, place);
 CREATE INDEX IF NOT EXISTS package_transaction ON package (eid, transaction_id);
+CREATE TABLE IF NOT EXISTS request_key (
+    key TEXT PRIMARY KEY,
+    request BLOB NOT NULL,
+    package INTEGER NOT NULL,
+    made_at INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS result (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     eid TEXT NOT NULL,
@@ -119,80 +133,12 @@ pub struct DeviceRow {
     pub polls: u64,
     /// The last stateChangeCause it gave.
     pub last_cause: Option<i64>,
-}
-
-/// Where a package is on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PackageState {
-    /// Waits for the IPA to poll.
-    Queued,
-    /// Signed and handed out; no result yet.
-    Sent,
-    /// Executed, all operations ok.
-    Done,
-    /// Refused, or an operation failed; the note says which and how.
-    Failed,
-    /// Executed, and the profile change was rolled back by the IPA.
-    RolledBack,
-    /// Ended with catBusy; a new package does the rest.
-    Retried,
-    /// A result came that couldn't be verified.
-    Unverified,
-}
-
-impl PackageState {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            PackageState::Queued => "queued",
-            PackageState::Sent => "sent",
-            PackageState::Done => "done",
-            PackageState::Failed => "failed",
-            PackageState::RolledBack => "rolled-back",
-            PackageState::Retried => "retried",
-            PackageState::Unverified => "unverified",
-        }
-    }
-
-    fn from_name(name: &str) -> Self {
-        [
-            PackageState::Queued,
-            PackageState::Sent,
-            PackageState::Done,
-            PackageState::Failed,
-            PackageState::RolledBack,
-            PackageState::Retried,
-        ]
-        .into_iter()
-        .find(|state| state.name() == name)
-        .unwrap_or(PackageState::Unverified)
-    }
-
-    /// True if nothing more is expected.
-    pub fn is_final(self) -> bool {
-        !matches!(self, PackageState::Queued | PackageState::Sent)
-    }
-}
-
-/// A package and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PackageRow {
-    /// Its number.
-    pub id: i64,
-    /// Its operations, in words.
-    pub text: String,
-    /// Where it is.
-    pub state: PackageState,
-    /// Why, for failures; what the results were.
-    pub note: String,
-    /// 1, or more if it is a new try after catBusy.
-    pub attempt: u32,
-    /// counterValue, once it was signed.
-    pub counter: Option<u64>,
-    /// eimTransactionId, upper-case hexadecimal, once it was signed.
-    pub transaction_id: Option<String>,
-    /// How often it was handed out.
-    pub deliveries: u32,
+    /// When it last polled, in Unix milliseconds.
+    pub seen_at: Option<i64>,
+    /// The ICCID of the profile that is enabled, as far as verified results tell.
+    pub enabled: Option<String>,
+    /// How many packages wait for it or were handed out without a result yet.
+    pub waiting: u64,
 }
 
 /// A result as it came.
@@ -231,6 +177,25 @@ pub(super) fn open(storage: &Storage, path: &str, eim_id: &str) -> Result<Connec
         .map_err(failed)?;
     db.pragma_update(None, "synchronous", "NORMAL")
         .map_err(failed)?;
+    let begun: bool = db
+        .query_row(
+            "SELECT count(*) FROM sqlite_master WHERE name = 'meta'",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(failed)?;
+    if begun {
+        let version: Option<String> = db
+            .query_row("SELECT value FROM meta WHERE key = 'version'", [], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(failed)?;
+        if version.as_deref() == Some("1") {
+            db.execute_batch(&format!("BEGIN IMMEDIATE; {FROM_VERSION_1} COMMIT;"))
+                .map_err(failed)?;
+        }
+    }
     db.execute_batch(SCHEMA).map_err(failed)?;
     for (key, expected) in [("version", VERSION), ("eimId", eim_id)] {
         db.execute(
@@ -267,7 +232,7 @@ pub(super) fn int(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-fn unsigned(n: i64) -> u64 {
+pub(super) fn unsigned(n: i64) -> u64 {
     u64::try_from(n).unwrap_or(0)
 }
 
@@ -300,67 +265,68 @@ pub(super) fn register(
     tx.commit()
 }
 
-pub(super) fn enqueue(
+const DEVICE: &str = "SELECT device.*, \
+    (SELECT iccid FROM profile WHERE profile.eid = device.eid AND profile.state = 'enabled') AS enabled, \
+    (SELECT count(*) FROM package WHERE package.eid = device.eid AND package.state IN ('queued', 'sent')) \
+        AS waiting \
+    FROM device";
+
+fn device_row(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
+    Ok(DeviceRow {
+        eid: row.get("eid")?,
+        counter: unsigned(row.get("counter")?),
+        association_token: row.get("association_token")?,
+        certified: row
+            .get::<_, Option<Vec<u8>>>("euicc_certificate")?
+            .is_some(),
+        polls: unsigned(row.get("polls")?),
+        last_cause: row.get("last_cause")?,
+        seen_at: row.get("seen_at")?,
+        enabled: row.get("enabled")?,
+        waiting: unsigned(row.get("waiting")?),
+    })
+}
+
+/// Devices in the order of their EIDs, from the one after `after`, at most so many.
+pub(super) fn devices(
     db: &mut Connection,
-    eid: &Eid,
-    package: &[u8],
-    text: &str,
-) -> rusqlite::Result<i64> {
-    let eid = eid.to_string();
-    let tx = db.transaction()?;
-    tx.execute("INSERT OR IGNORE INTO device (eid) VALUES (?1)", [&eid])?;
-    tx.execute(
-        "INSERT INTO package (eid, place, package, text, queued_at) VALUES (?1, 0, ?2, ?3, ?4)",
-        params![eid, package, text, now()],
-    )?;
-    let id = tx.last_insert_rowid();
-    tx.execute("UPDATE package SET place = id WHERE id = ?1", [id])?;
-    tx.commit()?;
-    Ok(id)
-}
-
-pub(super) fn clear_queue(db: &mut Connection, eid: &Eid) -> rusqlite::Result<usize> {
-    db.execute(
-        "DELETE FROM package WHERE eid = ?1 AND state = 'queued'",
-        [eid.to_string()],
-    )
-}
-
-pub(super) fn devices(db: &mut Connection) -> rusqlite::Result<Vec<DeviceRow>> {
-    db.prepare_cached("SELECT * FROM device ORDER BY eid")?
-        .query_map([], |row| {
-            Ok(DeviceRow {
-                eid: row.get("eid")?,
-                counter: unsigned(row.get("counter")?),
-                association_token: row.get("association_token")?,
-                certified: row
-                    .get::<_, Option<Vec<u8>>>("euicc_certificate")?
-                    .is_some(),
-                polls: unsigned(row.get("polls")?),
-                last_cause: row.get("last_cause")?,
-            })
-        })?
+    after: &str,
+    limit: u32,
+) -> rusqlite::Result<Vec<DeviceRow>> {
+    db.prepare_cached(&format!("{DEVICE} WHERE eid > ?1 ORDER BY eid LIMIT ?2"))?
+        .query_map(params![after, limit], device_row)?
         .collect()
 }
 
-pub(super) fn packages(db: &mut Connection, eid: &Eid) -> rusqlite::Result<Vec<PackageRow>> {
-    db.prepare_cached("SELECT * FROM package WHERE eid = ?1 ORDER BY place, id")?
-        .query_map([eid.to_string()], package_row)?
-        .collect()
+pub(super) fn device(db: &mut Connection, eid: &Eid) -> rusqlite::Result<Option<DeviceRow>> {
+    db.prepare_cached(&format!("{DEVICE} WHERE eid = ?1"))?
+        .query_row([eid.to_string()], device_row)
+        .optional()
 }
 
-fn package_row(row: &Row<'_>) -> rusqlite::Result<PackageRow> {
-    Ok(PackageRow {
-        id: row.get("id")?,
-        text: row.get("text")?,
-        state: PackageState::from_name(&row.get::<_, String>("state")?),
-        note: row.get("note")?,
-        attempt: row.get("attempt")?,
-        counter: row.get::<_, Option<i64>>("counter")?.map(unsigned),
-        transaction_id: row
-            .get::<_, Option<Vec<u8>>>("transaction_id")?
-            .map(hex::encode_upper),
-        deliveries: row.get("deliveries")?,
+/// How many devices there are, and how many packages in each state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Devices.
+    pub devices: u64,
+    /// Polls of all devices together.
+    pub polls: u64,
+    /// Packages by state; states without one are left out.
+    pub packages: BTreeMap<String, u64>,
+}
+
+pub(super) fn summary(db: &mut Connection) -> rusqlite::Result<Summary> {
+    let (devices, polls) = db
+        .prepare_cached("SELECT count(*), coalesce(sum(polls), 0) FROM device")?
+        .query_row([], |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?))))?;
+    let packages = db
+        .prepare_cached("SELECT state, count(*) FROM package GROUP BY state")?
+        .query_map([], |row| Ok((row.get(0)?, unsigned(row.get(1)?))))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Summary {
+        devices,
+        polls,
+        packages,
     })
 }
 
