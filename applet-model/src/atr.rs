@@ -180,6 +180,25 @@ impl Atr {
         (!text.is_empty()).then_some(text)
     }
 
+    /// What the card capabilities among the historical bytes say of extended Lc and Le fields (ISO/IEC
+    /// 7816-4 12.1.1.9, third software function table); `None` if they aren't there: EF.ATR may have them.
+    pub fn extended_length(&self) -> Option<bool> {
+        // Category 80: compact-TLV to the end; 00: the same before three status bytes (12.1.1.2).
+        let mut objects = match self.historical.as_slice() {
+            [0x80, objects @ ..] => objects,
+            [0x00, objects @ .., _, _, _] => objects,
+            _ => return None,
+        };
+        while let [head, rest @ ..] = objects {
+            let value = rest.get(..usize::from(head & 0x0F))?;
+            if head >> 4 == 7 {
+                return value.get(2).map(|table| table & 0x40 != 0);
+            }
+            objects = rest.get(value.len()..)?;
+        }
+        None
+    }
+
     /// Whether the card calls itself an eUICC: bits 8 and 2 of the first TB after T=15 (GSMA SGP.02 2.2.1.1).
     pub fn is_euicc(&self) -> bool {
         self.of(GLOBAL)
@@ -204,6 +223,9 @@ impl fmt::Display for Atr {
         }
         if let Some(classes) = self.classes() {
             write!(f, "; class {classes}")?;
+        }
+        if self.extended_length() == Some(true) {
+            f.write_str("; extended length")?;
         }
         if self.is_euicc() {
             f.write_str("; eUICC")?;
@@ -246,6 +268,24 @@ mod tests {
         let t1 = parse("3BF81300008131FE454A434F5076323431B7");
         assert_eq!(t1.as_ref().map(|a| a.protocols()), Ok(vec![1]));
         assert_eq!(t1.unwrap().ifsc(), Some(0xFE));
+    }
+
+    #[test]
+    fn extended_length_is_in_the_historical_bytes() {
+        // Card capabilities 73 FE 21 13: no extended length.
+        let own = parse("3B9C96803FC7828031E073FE2113644950416547").unwrap();
+        assert_eq!(own.extended_length(), Some(false));
+        // The same with bit 7 of the third table, T=1 with IFSC FE.
+        let long = parse("3B9C9681B1FE453FC7828031E073FE215364495041650C").unwrap();
+        assert_eq!(long.extended_length(), Some(true));
+        assert_eq!((long.protocols(), long.ifsc()), (vec![1], Some(0xFE)));
+        assert!(long.is_euicc());
+        assert!(
+            long.to_string().starts_with("T=1; ") && long.to_string().contains("extended length")
+        );
+        // No card capabilities, or cut ones.
+        assert_eq!(parse("3B00").unwrap().extended_length(), None);
+        assert_eq!(parse("3B03807300").unwrap().extended_length(), None);
     }
 
     #[test]

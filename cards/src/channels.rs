@@ -168,15 +168,26 @@ impl Channels {
     }
 }
 
-/// Gives a command's answer the form that it has on the interface (T=0, ETSI TS 102 221 7.3.1.1):
-/// response data of a command that carried data waits for GET RESPONSE (`61xx`), a command without
-/// data gets it at once, or `6Cxx` if its Le is too small, or, if the card wants it `exact`, any other than the
-/// length there is.
+/// The protocol over which an answer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// T=0 (ETSI TS 102 221 7.3.1.1): response data of a command that carried data waits for GET
+    /// RESPONSE (`61xx`), a command without data gets it at once, or `6Cxx` if its Le is too small, or,
+    /// if the card wants it `exact`, any other than the length there is.
+    T0 {
+        /// The card wants exactly the length there is.
+        exact: bool,
+    },
+    /// T=1: data comes at once, up to Le; what is more waits for GET RESPONSE.
+    T1,
+}
+
+/// Gives a command's answer the form that it has on the interface.
 pub fn deliver(
     channel: &mut Channel,
     command: &Command,
-    response: Response,
-    exact: bool,
+    mut response: Response,
+    delivery: Delivery,
 ) -> Response {
     channel.waiting.clear();
     channel.waiting_sw = None;
@@ -184,9 +195,19 @@ pub fn deliver(
     if n == 0 {
         return response;
     }
+    if let (Delivery::T1, Some(le)) = (delivery, command.le) {
+        if le as usize >= n {
+            return response;
+        }
+        channel.waiting = response.data.split_off(le as usize);
+        channel.waiting_sw = (response.sw != Sw::OK).then_some(response.sw);
+        response.sw = Sw::bytes_remaining(channel.waiting.len());
+        return response;
+    }
     if command.data.is_empty() {
         return match command.le {
-            Some(le) if (le as usize) < n || exact && le as usize != n => {
+            Some(le) if (le as usize) < n => Response::status(Sw::wrong_le(n)),
+            Some(le) if delivery == (Delivery::T0 { exact: true }) && le as usize != n => {
                 Response::status(Sw::wrong_le(n))
             }
             _ => response,
@@ -228,6 +249,9 @@ pub fn get_response(channel: &mut Channel, command: &Command) -> Response {
 mod tests {
     use super::*;
 
+    const T0: Delivery = Delivery::T0 { exact: false };
+    const EXACT: Delivery = Delivery::T0 { exact: true };
+
     fn command(text: &str) -> Command {
         Command::parse(&hex::decode(text).unwrap()).unwrap()
     }
@@ -249,10 +273,45 @@ mod tests {
     }
 
     #[test]
+    fn over_t1_data_comes_at_once() {
+        let mut channel = Channel::default();
+        let select = command("00A4040402A00000");
+        let answer = deliver(
+            &mut channel,
+            &select,
+            Response::ok(vec![7; 200]),
+            Delivery::T1,
+        );
+        assert_eq!(answer, Response::ok(vec![7; 200]));
+        // More than Le: the rest waits, with the status word of the whole.
+        let warned = Response {
+            data: vec![7; 300],
+            sw: Sw(0x6282),
+        };
+        let answer = deliver(&mut channel, &select, warned.clone(), Delivery::T1);
+        assert_eq!((answer.data.len(), answer.sw), (256, Sw(0x612C)));
+        let rest = get_response(&mut channel, &command("00C000002C"));
+        assert_eq!((rest.data.len(), rest.sw), (44, Sw(0x6282)));
+        let long = command("00A40404000002A0000400");
+        assert_eq!(
+            deliver(&mut channel, &long, warned.clone(), Delivery::T1),
+            warned
+        );
+        // Without Le there is nothing at once.
+        let answer = deliver(
+            &mut channel,
+            &command("00A4040402A000"),
+            warned,
+            Delivery::T1,
+        );
+        assert_eq!(answer, Response::status(Sw(0x6100)));
+    }
+
+    #[test]
     fn data_of_a_command_with_data_waits() {
         let mut channel = Channel::default();
         let select = command("00A4040402A000");
-        let answer = deliver(&mut channel, &select, Response::ok(vec![7; 300]), false);
+        let answer = deliver(&mut channel, &select, Response::ok(vec![7; 300]), T0);
         assert_eq!(answer, Response::status(Sw(0x6100)));
         let part = get_response(&mut channel, &command("00C0000010"));
         assert_eq!((part.data.len(), part.sw), (16, Sw(0x6100)));
@@ -269,12 +328,12 @@ mod tests {
             Sw::CONDITIONS_NOT_SATISFIED
         );
         let get_data = command("80CA006605");
-        let answer = deliver(&mut channel, &get_data, Response::ok([1; 6]), false);
+        let answer = deliver(&mut channel, &get_data, Response::ok([1; 6]), T0);
         assert_eq!(answer, Response::status(Sw(0x6C06)));
         let get_data = command("80CA006600");
-        let answer = deliver(&mut channel, &get_data, Response::ok([1; 6]), false);
+        let answer = deliver(&mut channel, &get_data, Response::ok([1; 6]), T0);
         assert_eq!(answer.data.len(), 6);
-        let answer = deliver(&mut channel, &get_data, Response::ok([1; 6]), true);
+        let answer = deliver(&mut channel, &get_data, Response::ok([1; 6]), EXACT);
         assert_eq!(answer, Response::status(Sw(0x6C06)));
     }
 }

@@ -7,6 +7,7 @@ mod files;
 pub mod gp;
 pub mod journal;
 pub mod keys;
+pub mod link_bench;
 pub mod mutation;
 pub mod observe;
 pub mod operator;

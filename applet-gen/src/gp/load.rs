@@ -138,7 +138,7 @@ pub fn commands(data: &[u8], block: usize) -> Result<Vec<Command>, LoadError> {
     if data.is_empty() {
         return Err(LoadError::Empty);
     }
-    let block = block.clamp(1, 255);
+    let block = block.clamp(1, 65535);
     let blocks = data.len().div_ceil(block);
     if blocks > 256 {
         return Err(LoadError::TooLong {

@@ -1,7 +1,7 @@
 //! From a command APDU to the one who answers it.
 
 use super::VirtualCard;
-use crate::channels::{self, Selected};
+use crate::channels::{self, Delivery, Selected};
 use crate::gp::Stop;
 use crate::toolkit::files;
 use applet_gen::gp::scp03::session::is_secure_class;
@@ -30,9 +30,14 @@ impl VirtualCard {
             Err(Stop::Status(sw)) => Response::status(sw),
             Err(stop) => return Err(stop),
         };
-        let exact = self.world.gp.rules.quirks.exact_le;
+        let delivery = match self.interface.t1 {
+            true => Delivery::T1,
+            false => Delivery::T0 {
+                exact: self.world.gp.rules.quirks.exact_le,
+            },
+        };
         Ok(match self.world.channels.get_mut(number) {
-            Some(channel) => channels::deliver(channel, command, response, exact),
+            Some(channel) => channels::deliver(channel, command, response, delivery),
             // MANAGE CHANNEL closed the channel that it came on.
             None => response,
         })

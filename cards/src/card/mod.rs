@@ -10,6 +10,7 @@ mod es10;
 mod events;
 mod factory;
 mod install;
+mod interface;
 mod rng;
 mod run;
 mod select;
@@ -38,6 +39,7 @@ use crate::vm::{Limits, Mode, Observer, Platform, Slot, Trap, Vm};
 use applet_model::apdu::{ApduError, Command, Response};
 use applet_model::status::Sw;
 use applet_model::trace::Boundary;
+use interface::Interface;
 use rng::Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -135,6 +137,9 @@ pub struct VirtualCard {
     /// What stopped an applet last, if it did what verified code can't do.
     #[serde(skip)]
     last_trap: Option<Trap>,
+    /// What the contacts carry; a card stored before there was a choice has T=0.
+    #[serde(default)]
+    interface: Interface,
 }
 
 impl core::fmt::Debug for VirtualCard {
@@ -198,6 +203,7 @@ impl VirtualCard {
             capability: None,
             last_fault: None,
             last_trap: None,
+            interface: Interface::of(&definition),
         };
         card.show_files();
         Ok(card)
@@ -236,9 +242,9 @@ impl VirtualCard {
 
     /// Answers a command APDU with the response APDU, status word included.
     ///
-    /// Responses are those of T=0 (ETSI TS 102 221 7.3.1.1): data of a command with data wait for GET RESPONSE
-    /// (`61xx`); `91xx` says that a proactive command waits for FETCH. Extended lengths
-    /// are refused (6700).
+    /// Responses are those of the protocol that the ATR offers first: with T=0 (ETSI TS 102 221 7.3.1.1)
+    /// data of a command with data wait for GET RESPONSE (`61xx`). `91xx` says that a proactive command
+    /// waits for FETCH. Extended lengths are refused (6700) where the definition doesn't have them.
     ///
     /// # Errors
     /// [`PowerLost`] if the power was cut before one of the command's persistent writes, or before.
@@ -249,9 +255,8 @@ impl VirtualCard {
         if !self.powered {
             return Err(lost(self));
         }
-        let short = command.len() <= 261;
         let response = match Command::parse(command) {
-            Ok(command) if short && command.data.len() <= 255 => self.answer(&command),
+            Ok(parsed) if self.interface.takes(command, &parsed) => self.answer(&parsed),
             Ok(_) | Err(ApduError::Length(_) | ApduError::Header(_)) => {
                 Ok(Response::status(Sw::WRONG_LENGTH))
             }

@@ -135,7 +135,11 @@ impl VirtualCard {
         let started =
             self.vm
                 .start_process(instance, &command.to_bytes(), command.channel(), selecting);
-        let mut thread = started.map_err(|_| Sw::UNKNOWN)?;
+        let mut thread = started.map_err(|error| match error {
+            // Extended lengths, and the applet takes none (javacardx.apdu.ExtendedLength).
+            VmError::Apdu(_) => Sw::WRONG_LENGTH,
+            _ => Sw::UNKNOWN,
+        })?;
         self.world.record(aid, Boundary::Apdu(command.clone()));
         let outcome = self.run(aid, &mut thread);
         let sw = self.status(&outcome)?;

@@ -3,6 +3,7 @@
 use super::{Algorithm, Definition, Es10Binding, Use};
 use applet_gen::gp::privilege::Privilege;
 use applet_gen::gp::scp03::{AesKey, SecurityLevel};
+use applet_model::atr::Atr;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::OnceLock;
@@ -309,9 +310,17 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "apdu",
-        asks: "short APDU limits are 1 to 255 and 1 to 256, logical channels 1 to 20",
+        asks: "short APDU limits are 1 to 255 and 1 to 256, logical channels 1 to 20; extended length goes with an ATR that offers T=1 first and doesn't deny it (ISO/IEC 7816-4 12.1.1.9)",
         run: |d| {
             let a = &d.apdu;
+            if let (true, Ok(atr)) = (a.extended_length, Atr::parse(d.atr.bytes())) {
+                if atr.protocols().first() != Some(&1) {
+                    return vec!["extended_length, but the ATR doesn't offer T=1 first: T=0 carries short APDUs".to_owned()];
+                }
+                if atr.extended_length() == Some(false) {
+                    return vec!["extended_length, but the card capabilities in the ATR's historical bytes deny it".to_owned()];
+                }
+            }
             let (command, response) = if a.extended_length {
                 (65535, 65535)
             } else {

@@ -381,12 +381,13 @@ pub enum InstallParameterForm {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApduLimits {
-    /// Most command data bytes, secure messaging included: 1 to 255 for short APDUs.
+    /// Most command data bytes, secure messaging included: 1 to 255 for short APDUs. LOAD blocks are
+    /// as long as this and the reader allow.
     pub max_command_data: u16,
     /// Most response data bytes: 1 to 256 for short APDUs.
     pub max_response_data: u16,
     /// Logical channels, the basic one included: 1 to 20.
     pub logical_channels: u8,
-    /// Extended length APDUs.
+    /// Extended length APDUs: the card offers T=1, and says so in the ATR's historical bytes or EF.ATR.
     pub extended_length: bool,
 }

@@ -3,6 +3,7 @@
 
 use super::attempts::{Attempts, Target, identity};
 use super::error::GpError;
+use super::plan;
 use crate::order::KeySet;
 use crate::transport::{CardLink, exchange};
 use applet_gen::gp::command::{self, StatusKind};
@@ -89,11 +90,12 @@ impl<L: CardLink> SecurityDomain<L> {
             open_channel(&mut link, logical)?;
         }
         let scp03 = &definition.isd.scp03;
+        let limit = plan::command_data(definition, link.longest_data());
         let mut domain = SecurityDomain {
             link,
             aid: aid.to_vec(),
             logical,
-            limit: usize::from(definition.apdu.max_command_data.min(255)),
+            limit,
             i: scp03.i,
             // The definition's check "scp03-level" has been through this value.
             level: SecurityLevel::from_byte(scp03.level).unwrap_or(SecurityLevel::Full),
@@ -227,7 +229,9 @@ impl<L: CardLink> SecurityDomain<L> {
         if let (Some(attempts), Some(begun)) = (how.attempts, begun) {
             attempts.end(&target, begun, answer.sw)?;
         }
-        self.secure = Some(pending.complete(&answer).map_err(scp)?);
+        let mut secure = pending.complete(&answer).map_err(scp)?;
+        secure.set_limit(self.limit);
+        self.secure = Some(secure);
         self.keys = Some(own);
         self.card = Some(card);
         Ok(())
@@ -279,10 +283,7 @@ impl<L: CardLink> SecurityDomain<L> {
     pub fn max_command_data(&self) -> usize {
         match &self.secure {
             None => self.limit,
-            // What the channel adds is the difference to a full short APDU.
-            Some(secure) => secure
-                .max_command_data()
-                .min(self.limit.saturating_sub(255 - secure.max_command_data())),
+            Some(secure) => secure.max_command_data(),
         }
     }
 

@@ -11,26 +11,31 @@ use applet_gen::gp::command::{self, Install, SSD_MODULE, SSD_PACKAGE, StatusType
 use applet_gen::gp::load::{Dap, LoadHash, commands, load_file};
 use applet_gen::gp::privilege::{Privilege, Privileges};
 use applet_gen::gp::put_key::put_key_set;
-use applet_gen::gp::scp03::{CardKeys, CardKeysError, Mode, SecurityLevel};
+use applet_gen::gp::scp03::{CardKeys, CardKeysError, Mode, SecurityLevel, session};
 use applet_gen::gp::signature::SigningKey;
 use applet_gen::script::Step;
 use cards::definition::Definition;
 
-/// The most data bytes that a command has at this level on cards of a definition (Amendment D 6.2.4,
-/// 6.2.6): the interface's limit without MAC and padding.
+/// Most command data bytes of a short APDU (ISO/IEC 7816-3 12.1.3).
+const SHORT: usize = 255;
+
+/// The most command data bytes, secure messaging included, on cards of a definition behind a reader that
+/// carries `reader` of them.
+#[must_use]
+pub fn command_data(definition: &Definition, reader: usize) -> usize {
+    let card = usize::from(definition.apdu.max_command_data);
+    match definition.apdu.extended_length {
+        true => card.min(reader),
+        false => card.min(reader).min(SHORT),
+    }
+}
+
+/// The most data bytes that a command has at this level on cards of a definition, in short APDUs, which
+/// every reader carries. What an open session has is [`SecurityDomain::max_command_data`](super::SecurityDomain::max_command_data).
 #[must_use]
 pub fn room(definition: &Definition, level: SecurityLevel) -> usize {
-    let limit = usize::from(definition.apdu.max_command_data.min(255));
-    let mac = Mode::of_i_parameter(definition.isd.scp03.i).length();
-    let limit = match level.c_mac() {
-        true => limit.saturating_sub(mac),
-        false => limit,
-    };
-    match level.c_dec() {
-        // Padding takes at least a byte of the last block of 16.
-        true => (limit / 16 * 16).saturating_sub(1).max(1),
-        false => limit.max(1),
-    }
+    let mode = Mode::of_i_parameter(definition.isd.scp03.i);
+    session::room(command_data(definition, SHORT), level, mode).max(1)
 }
 
 /// How a load file is to arrive.

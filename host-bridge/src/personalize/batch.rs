@@ -217,6 +217,7 @@ pub struct Supply<'a> {
     choose: &'a dyn Fn() -> Result<Option<&'a OrderRow>, PersonalizeError>,
     tell: &'a dyn Fn(Event) -> Result<(), PersonalizeError>,
     stopped: &'a dyn Fn() -> bool,
+    over: &'a dyn Fn() -> Result<bool, PersonalizeError>,
 }
 
 impl<'a> Supply<'a> {
@@ -240,6 +241,14 @@ impl<'a> Supply<'a> {
     /// Whether the run is to stop: a station that waits looks now and then.
     pub fn stopped(&self) -> bool {
         (self.stopped)()
+    }
+
+    /// Whether no card of the run is left to do: others did them while the station waited.
+    ///
+    /// # Errors
+    /// [`PersonalizeError::Journal`].
+    pub fn over(&self) -> Result<bool, PersonalizeError> {
+        (self.over)()
     }
 }
 
@@ -326,9 +335,14 @@ impl Shared<'_, '_> {
         Ok(eid.and_then(|eid| self.batch.rows.get(&eid).copied()))
     }
 
+    /// True when no card is left to be taken.
+    fn over(&self) -> Result<bool, PersonalizeError> {
+        Ok(self.enough.load(Ordering::Relaxed) || self.journal.done()? >= self.batch.rows.len())
+    }
+
     fn cards(&self, station: &mut dyn Station, reader: &str) -> Result<(), PersonalizeError> {
         // A card in a reader isn't even reset when nothing is left to do.
-        while !self.enough.load(Ordering::Relaxed) && self.journal.done()? < self.batch.rows.len() {
+        while !self.over()? {
             if self.stopped() {
                 return Err(PersonalizeError::Interrupted);
             }
@@ -336,6 +350,7 @@ impl Shared<'_, '_> {
                 choose: &|| self.choose(reader),
                 tell: &|event| self.tell(reader, event),
                 stopped: &|| self.stopped(),
+                over: &|| self.over(),
             };
             let Some(presented) = station.next(&mut supply)? else {
                 break;

@@ -315,7 +315,12 @@ impl SecureChannel {
         &self.card
     }
 
-    /// The most command data bytes of a short APDU.
+    /// Commands may carry so many data bytes, secure messaging included (see [`Session::set_limit`]).
+    pub fn set_limit(&mut self, limit: usize) {
+        self.session.set_limit(limit);
+    }
+
+    /// The most command data bytes of an APDU.
     pub fn max_command_data(&self) -> usize {
         self.session.max_command_data()
     }

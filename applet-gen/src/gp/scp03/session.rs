@@ -4,6 +4,7 @@
 //! level. The host wraps commands and unwraps responses, the card the other way round; both ends
 //! run through the same primitives.
 
+use super::Mode;
 use super::crypto::{BLOCK, pad, unpad};
 use super::derive::SessionKeys;
 use applet_model::apdu::{Command, Response};
@@ -104,6 +105,8 @@ pub struct Session {
     level: SecurityLevel,
     chaining: [u8; BLOCK],
     counter: u64,
+    /// Most data bytes of a command APDU, secure messaging included.
+    limit: usize,
 }
 
 impl fmt::Debug for Session {
@@ -124,7 +127,14 @@ impl Session {
             level: SecurityLevel::CMac,
             chaining: [0; BLOCK],
             counter: 0,
+            limit: 255,
         }
+    }
+
+    /// Commands may carry so many data bytes, secure messaging included: up to 65535 where card and
+    /// reader take extended length; 255 if this isn't called.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit.min(65535);
     }
 
     /// Sets the level that EXTERNAL AUTHENTICATE agreed on: for the commands after it.
@@ -147,16 +157,9 @@ impl Session {
         &self.keys
     }
 
-    /// The most command data bytes that a short APDU takes at this level.
+    /// The most command data bytes that an APDU takes at this level, within [`Session::set_limit`].
     pub fn max_command_data(&self) -> usize {
-        let room = match self.level.c_mac() {
-            true => 255 - self.keys.mode().length(),
-            false => 255,
-        };
-        match self.level.c_dec() {
-            true => room / BLOCK * BLOCK - 1,
-            false => room,
-        }
+        room(self.limit, self.level, self.keys.mode())
     }
 
     /// The most response data bytes that the card may return at this level.
@@ -311,6 +314,20 @@ impl Session {
         self.keys
             .rmac
             .cmac(&[&self.chaining, data, &sw.0.to_be_bytes()])
+    }
+}
+
+/// Command data bytes for which there is room in an APDU of `limit` data bytes at a level: without MAC
+/// (Amendment D 6.2.4) and padding (6.2.6).
+pub fn room(limit: usize, level: SecurityLevel, mode: Mode) -> usize {
+    let room = match level.c_mac() {
+        true => limit.saturating_sub(mode.length()),
+        false => limit,
+    };
+    match level.c_dec() {
+        // Padding takes at least a byte of the last block.
+        true => (room / BLOCK * BLOCK).saturating_sub(1),
+        false => room,
     }
 }
 

@@ -43,8 +43,8 @@ pub struct Load {
     /// Security domain that verifies the DAP block
     #[arg(long, value_name = "AID", requires = "dap_key")]
     dap_domain: Option<Aid>,
-    /// Data bytes of a LOAD command; without it as many as the card takes
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(16..=255))]
+    /// Data bytes of a LOAD command; without it as many as card and reader take
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(16..))]
     block: Option<u16>,
     /// Delete the package if it, or half of it, is on the card, and load anew
     #[arg(long, conflicts_with = "resume")]
@@ -91,6 +91,8 @@ impl Load {
             return self.session.show(&title, &definition, steps, out);
         }
         let mut domain = self.session.open(&definition, out)?;
+        // Card and reader may carry more than short APDUs do.
+        let steps = plan::load(&cap, &definition, domain.max_command_data(), &how)?;
         let (files, modules_known) = match domain.load_files()? {
             files if files.iter().any(|file| !file.modules.is_empty()) => (files, true),
             files => (files, false),

@@ -1,5 +1,6 @@
 //! `ipae card`: card definitions, readers, and what is done on a card by hand.
 
+mod bench;
 mod content;
 mod info;
 mod inspect;
@@ -60,6 +61,8 @@ pub enum Card {
     Inspect(inspect::Inspect),
     /// List the PC/SC readers: state, card, protocol, who has them, known faults; or watch them
     Readers(readers::Readers),
+    /// Measure what an APDU costs on our side and through a reader; count a load's commands
+    Bench(bench::Bench),
 }
 
 #[derive(Args)]
@@ -132,6 +135,7 @@ impl Card {
             Card::Params(params) => params.run(out),
             Card::Inspect(inspect) => inspect.run(out),
             Card::Readers(readers) => readers.run(out),
+            Card::Bench(bench) => bench.run(out),
         }
     }
 }

@@ -31,7 +31,7 @@ use properties::Properties;
 use quirks::Quirk;
 use rules::Rules;
 use std::ffi::CString;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest answer: extended length's data and a status word.
 const BUFFER: usize = 65538;
@@ -154,27 +154,12 @@ fn find(context: &Context, wanted: &str) -> Result<(CString, String), LinkError>
         .ok_or(LinkError::NoReader)
 }
 
-/// Waits until the card in a reader was taken out and another put in.
+/// The whole name of the one reader that is meant.
 ///
 /// # Errors
 /// [`LinkError`]: no service, no such reader.
-pub fn wait_for_change(wanted: &str) -> Result<(), LinkError> {
-    let context = context()?;
-    let (name, reader) = find(&context, wanted)?;
-    for awaited in [State::EMPTY, State::PRESENT] {
-        let mut states = [ReaderState::new(name.clone(), State::UNAWARE)];
-        loop {
-            context
-                .get_status_change(None, &mut states)
-                .map_err(|e| error(&reader, e))?;
-            let [state] = &mut states;
-            if state.event_state().contains(awaited) && !state.event_state().contains(State::MUTE) {
-                break;
-            }
-            state.sync_current_state();
-        }
-    }
-    Ok(())
+pub fn whole_name(wanted: &str) -> Result<String, LinkError> {
+    Ok(find(&context()?, wanted)?.1)
 }
 
 /// Connects by `attempt`. A card that seems mute is powered again as often as the reader's quirks say;
@@ -305,9 +290,9 @@ impl PcscLink {
             Ok(_) => {}
         }
         let mut states = [ReaderState::new(self.name.clone(), State::PRESENT)];
-        let end = std::time::Instant::now() + PULLED;
+        let end = Instant::now() + PULLED;
         loop {
-            let left = end.saturating_duration_since(std::time::Instant::now());
+            let left = end.saturating_duration_since(Instant::now());
             match self.context.get_status_change(left, &mut states) {
                 Ok(()) => {
                     let [state] = &mut states;

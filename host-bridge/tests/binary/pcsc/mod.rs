@@ -13,8 +13,10 @@ macro_rules! service {
     };
 }
 
+mod faults;
 mod missing;
 mod pulled;
 mod service;
+mod waiting;
 mod watch;
 mod work;

@@ -9,10 +9,21 @@ use host_bridge::transport::{CardLink, LinkError, vpcd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A card that is pulled at one command, before or after it did what the command says.
-struct Pulled {
+pub struct Pulled {
     link: VirtualLink,
     left: usize,
-    out: bool,
+    pub out: bool,
+}
+
+impl Pulled {
+    /// Pulled at the command after so many.
+    pub fn new(link: VirtualLink, left: usize) -> Self {
+        Pulled {
+            link,
+            left,
+            out: false,
+        }
+    }
 }
 
 impl CardLink for Pulled {
@@ -41,7 +52,7 @@ impl CardLink for Pulled {
 }
 
 /// Sets a flag at the end of its scope, however it ends.
-struct Stop<'a>(&'a AtomicBool);
+pub struct Stop<'a>(pub &'a AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
@@ -69,11 +80,7 @@ fn a_card_pulled_at_work_is_finished_by_the_same_command() {
             let _stop = Stop(&stop);
             let served = scope.spawn(|| {
                 let link = VirtualLink::open("card", &file).unwrap_or_else(|e| panic!("{e}"));
-                let mut card = Pulled {
-                    link,
-                    left,
-                    out: false,
-                };
+                let mut card = Pulled::new(link, left);
                 let ended = vpcd::serve(&address, &mut card, &stop, &mut |_| Ok(()));
                 card.out && ended.is_err()
             });

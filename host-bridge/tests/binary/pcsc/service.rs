@@ -15,7 +15,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Service {
     pub daemon: Option<Background>,
     /// The driver's first port; the second slot has the next one.
-    port: u16,
+    pub port: u16,
     // Held until the daemon has ended: fields are dropped in this order.
     configuration: tempfile::TempDir,
     _turn: File,
@@ -186,7 +186,7 @@ impl Service {
 /// Waits until the reader has a card that answers.
 pub fn wait_for_card(reader: &str) {
     let mut last = None;
-    let there = wait(PATIENCE, || match PcscLink::open(reader) {
+    let there = wait(PATIENCE, || match PcscLink::look(reader) {
         Ok(_) => true,
         Err(error) => {
             last = Some(error);

@@ -2,9 +2,11 @@
 
 use super::service::{Service, new_card, skip};
 use crate::support::{Bench, Run, applet, ipae};
+use cards::definition::SHIPPED;
+use host_bridge::exit;
 use host_bridge::personalize::VirtualLink;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[test]
 fn a_card_in_a_reader_is_personalized_and_obeys_its_eim() {
@@ -99,6 +101,105 @@ fn same_receipt_in_process(bench: &Bench) {
     Run::of(command.arg("--out").arg(&out)).good();
     let eid = &bench.eids[0];
     assert_eq!(receipt(&bench.out, eid), receipt(&out, eid));
+}
+
+/// The lab's definition with T=1 and extended length.
+fn extended_definition(bench: &Bench) -> PathBuf {
+    let (_, lab) = SHIPPED
+        .iter()
+        .find(|(name, _)| *name == "virtual-lab")
+        .expect("the lab's card");
+    let changes = [
+        ("product = \"virtual\"", "product = \"virtual-t1\""),
+        (
+            "3B9C96803FC7828031E073FE2113644950416547",
+            "3B9C9681B1FE453FC7828031E073FE215364495041650C",
+        ),
+        ("max_command_data = 255", "max_command_data = 2048"),
+        ("extended_length = false", "extended_length = true"),
+    ];
+    let mut text = (*lab).to_owned();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    bench.write("t1.toml", text)
+}
+
+#[test]
+fn a_t1_card_with_extended_length_is_loaded_in_long_blocks() {
+    let service = service!(Service::with_readers());
+    let bench = Bench::new(1);
+    let definition = extended_definition(&bench);
+    let file = bench.path("t1.card");
+    let eid = &bench.eids[0];
+    Run::of(
+        ipae()
+            .args(["vcard", "new", "--eid", eid, "--card"])
+            .arg(&definition)
+            .arg("--file")
+            .arg(&file),
+    )
+    .good();
+    let (mut server, reader) = service.serve(&file);
+    let listed = Run::new(["card", "readers"]).good().stdout;
+    for words in ["T=1, extended length", "T=1; F=512, D=32, IFSC 254"] {
+        assert!(listed.contains(words), "{words:?} is not in {listed}");
+    }
+    let run = |card: &Path| {
+        let mut command = bench.personalize_on(&reader);
+        Run::of(command.arg("--card").arg(card).arg("--json"))
+    };
+    let outcome = run(&definition).good().json();
+    assert_eq!(outcome["done"], 1, "{outcome}");
+    // The load file has 12,5 kB: seven blocks of 2048 bytes instead of 56 of 255.
+    let apdus = outcome["traffic"]["apdus"].as_u64();
+    assert!(apdus.is_some_and(|n| n < 60), "{outcome}");
+    assert_eq!(server.end(), Some(0));
+    let card = VirtualLink::open("card", &file)
+        .unwrap_or_else(|e| panic!("{e}"))
+        .into_card();
+    crate::support::assert_personalized(&card);
+}
+
+#[test]
+fn a_contactless_card_is_looked_into_and_no_more() {
+    let service = service!(Service::with_readers());
+    let bench = Bench::new(1);
+    let (_, lab) = SHIPPED[0];
+    let file = bench.path("field.card");
+    // What a contactless reader makes up for a card of ISO/IEC 14443.
+    let text = lab.replace(
+        "3B9C96803FC7828031E073FE2113644950416547",
+        "3B8C80018031E073FE21136449504165BA",
+    );
+    let definition = bench.write("field.toml", text);
+    Run::of(
+        ipae()
+            .args(["vcard", "new", "--eid", &bench.eids[0], "--card"])
+            .arg(&definition)
+            .arg("--file")
+            .arg(&file),
+    )
+    .good();
+    let (mut server, reader) = service.serve(&file);
+    let listed = Run::new(["card", "readers", "--json"]).good().json();
+    let refused = |info: &Value| {
+        info["name"] == *reader
+            && info["contactless"]
+                .as_str()
+                .is_some_and(|why| why.contains("3B 8n 80 01"))
+    };
+    assert!(
+        listed.as_array().is_some_and(|all| all.iter().any(refused)),
+        "{listed}"
+    );
+    Run::of(&mut bench.personalize_on(&reader)).bad(
+        exit::CONTACTLESS,
+        &[&reader, "contactless", "ETSI TS 102 223"],
+    );
+    Run::new(["card", "info", "--reader", &reader]).good();
+    assert_eq!(server.end(), Some(0));
 }
 
 /// Runs scenarios on the card with `ipae test`; gives the last counter that the card took.
