@@ -104,7 +104,6 @@ described! {
     bool: "BOOLEAN" 0x01 Boolean;
     String: "UTF8String" 0x0C Text;
     der::asn1::Null: "NULL" 0x05 Null;
-    der::asn1::ObjectIdentifier: "OBJECT IDENTIFIER" 0x06 Oid;
     Any: "ANY" 0 Open;
 }
 

@@ -280,9 +280,9 @@ fn inside(schema: &Schema, tlv: &Tlv<'_>) -> Value {
         },
         Shape::Null if tlv.value.is_empty() => Value::Null,
         Shape::Null => damaged("not a NULL"),
-        Shape::Oid => match der::asn1::ObjectIdentifier::from_bytes(tlv.value) {
-            Ok(oid) => Value::Text(oid.to_string()),
-            Err(_) => damaged("not an OBJECT IDENTIFIER"),
+        Shape::Oid => match Oid::from_bytes(tlv.value) {
+            Some(oid) => Value::Text(oid.to_string()),
+            None => damaged("not an OBJECT IDENTIFIER"),
         },
         Shape::Text => match core::str::from_utf8(tlv.value) {
             Ok(text) => Value::Text(text.to_owned()),

@@ -10,9 +10,8 @@ use super::profile::{
     VendorExtension,
 };
 use super::{
-    CertificateDer, Iccid, KeyId, Octet1, Octet16, Octet32, Octets, Signed, TransactionId,
+    CertificateDer, Iccid, KeyId, Octet1, Octet16, Octet32, Octets, Oid, Signed, TransactionId,
 };
-use der::asn1::ObjectIdentifier;
 
 codes! {
     /// The eIM refuses ESipa.InitiateAuthentication.
@@ -291,7 +290,7 @@ sequence! {
     /// The part of a [`CancelSessionResponseOk`] that is signed.
     EuiccCancelSessionSigned = 0x30 {
         transaction_id "transactionId": required 0x80 TransactionId,
-        smdp_oid "smdpOid": required 0x81 ObjectIdentifier,
+        smdp_oid "smdpOid": required 0x81 Oid,
         reason "reason": required 0x82 CancelSessionReason,
     }
     /// [`CancelSessionResponseOk`] without what the eIM knows.

@@ -3,8 +3,8 @@
 //! and what the ISD-R says of itself when selected (SGP.32 5.9.2).
 
 use super::euicc_result::EuiccPackageResult;
-use super::{Octet16, Octets};
-use der::asn1::{Null, ObjectIdentifier};
+use super::{Octet16, Octets, Oid};
+use der::asn1::Null;
 
 codes! {
     /// ES10b.ProfileRollback (5.9.16).
@@ -130,7 +130,7 @@ sequence! {
     #[derive(Default)]
     ConfigureImmediateProfileEnablingRequest = 0xBF59 {
         immediate_enable_flag "immediateEnableFlag": flag 0x80 Null,
-        default_smdp_oid "defaultSmdpOid": optional 0x81 ObjectIdentifier,
+        default_smdp_oid "defaultSmdpOid": optional 0x81 Oid,
         default_smdp_address "defaultSmdpAddress": optional 0x82 String,
     }
     /// Answer to [`ConfigureImmediateProfileEnablingRequest`].

@@ -3,8 +3,8 @@
 use super::eim_config::EimConfigurationData;
 use super::es10::SetDefaultDpAddressRequest;
 use super::profile::ProfileInfoListRequest;
-use super::{Eid, Iccid, Octets, Signed, TransactionId};
-use der::asn1::{Null, ObjectIdentifier};
+use super::{Eid, Iccid, Octets, Oid, Signed, TransactionId};
+use der::asn1::Null;
 
 sequence! {
     /// ES10b.LoadEuiccPackage; also how it travels over ESipa.
@@ -38,7 +38,7 @@ sequence! {
     #[derive(Default)]
     ConfigureImmediateEnable = 0x30 {
         immediate_enable_flag "immediateEnableFlag": flag 0x80 Null,
-        default_smdp_oid "defaultSmdpOid": optional 0x81 ObjectIdentifier,
+        default_smdp_oid "defaultSmdpOid": optional 0x81 Oid,
         default_smdp_address "defaultSmdpAddress": optional 0x82 String,
     }
     /// eCO deleteEim.

@@ -26,11 +26,13 @@ pub mod euicc_package;
 pub mod euicc_result;
 pub mod ipa_data;
 pub mod notification;
+mod oid;
 pub mod profile;
 mod types;
 
 pub use der::{Decode, Encode};
 pub use describe::{Node, Value, describe, node_of, nodes};
+pub use oid::{Oid, OidError};
 pub use types::*;
 
 /// Bytes that aren't what they should be.

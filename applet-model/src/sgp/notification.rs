@@ -4,8 +4,8 @@
 use super::asn1::{Described, Schema, Shape};
 use super::euicc_result::EuiccPackageResult;
 use super::profile::NotificationEvent;
-use super::{Aid, CertificateDer, Eid, Iccid, Octets, Signed, TransactionId};
-use der::asn1::{Null, ObjectIdentifier};
+use super::{Aid, CertificateDer, Eid, Iccid, Octets, Oid, Signed, TransactionId};
+use der::asn1::Null;
 
 codes! {
     /// Why no notifications or results are listed.
@@ -77,7 +77,7 @@ sequence! {
     ProfileInstallationResultData = 0xBF27 {
         transaction_id "transactionId": required 0x80 TransactionId,
         notification_metadata "notificationMetadata": required 0xBF2F NotificationMetadata,
-        smdp_oid "smdpOid": required 0x06 ObjectIdentifier,
+        smdp_oid "smdpOid": required 0x06 Oid,
         final_result "finalResult": required 0xA2 FinalResult,
     }
     /// The profile was installed.

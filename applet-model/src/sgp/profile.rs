@@ -1,8 +1,8 @@
 //! Profiles: ProfileInfo, the lists of them, policy rules and who owns what (SGP.22 5.7.15,
 //! SGP.32 5.9).
 
-use super::{Aid, Iccid, MccMnc, Octets, TagList};
-use der::asn1::{Any, ObjectIdentifier};
+use super::{Aid, Iccid, MccMnc, Octets, Oid, TagList};
+use der::asn1::Any;
 
 codes! {
     /// Whether a profile is the one in use.
@@ -51,11 +51,11 @@ sequence! {
     }
     /// What an SM-DP+ keeps in a profile.
     DpProprietaryData = 0x30 {
-        dp_oid "dpOid": required 0x80 ObjectIdentifier,
+        dp_oid "dpOid": required 0x80 Oid,
     }
     /// A vendor's own data.
     VendorExtension = 0x30 {
-        vendor_oid "vendorOid": required 0x80 ObjectIdentifier,
+        vendor_oid "vendorOid": required 0x80 Oid,
         /// EXPLICIT, as an open type's tag is.
         vendor_specific_data "vendorSpecificData": required 0xA1 OpenValue,
     }

@@ -14,14 +14,13 @@ use crate::pki::{
     Cert, ChainError, EuiccCredential, PkiError, PublicKey, SecretKey, ServerRole,
     verify_server_certificate,
 };
-use applet_model::sgp::Decode;
 use applet_model::sgp::download::{
     AuthenticateErrorCode, CancelSessionReason, CancelSessionResponseError, CtxParams1,
     DownloadErrorCode, ServerSigned1, SmdpSigned2,
 };
+use applet_model::sgp::{Decode, Oid};
 use applet_model::status::Sw;
 use applet_model::tlv::{self, Tlv};
-use der::asn1::ObjectIdentifier;
 
 /// What of remote provisioning is lost with the power.
 #[derive(Clone, Default)]
@@ -42,7 +41,7 @@ pub(super) struct Session {
     pub transaction_id: Vec<u8>,
     pub ci_key_id: Vec<u8>,
     pub server_address: String,
-    pub oid: ObjectIdentifier,
+    pub oid: Oid,
     /// `euiccSignature1`, which `smdpSignature2` is over, too.
     signature1: [u8; 64],
     /// PrepareDownload was accepted: what the package is checked with.
@@ -66,7 +65,7 @@ pub(super) struct Prepared {
 #[derive(Clone)]
 pub(super) struct JustInstalled {
     pub iccid: Iccid,
-    pub oid: ObjectIdentifier,
+    pub oid: Oid,
     pub server_address: String,
 }
 
@@ -99,7 +98,7 @@ fn key_of(certificate: &[u8]) -> Result<(Cert, PublicKey), bool> {
 
 impl EuiccCredential {
     /// Checks a server's certificate against this CI.
-    fn verify(&self, certificate: &Cert, role: ServerRole) -> Result<ObjectIdentifier, ChainError> {
+    fn verify(&self, certificate: &Cert, role: ServerRole) -> Result<Oid, ChainError> {
         let ci = Cert::from_der(&self.ci_certificate, "CI").map_err(|e| ChainError::Malformed {
             certificate: "CI",
             detail: e.to_string(),
@@ -230,7 +229,7 @@ impl Euicc {
         let verified = self
             .credential(&server_ci)
             .and_then(|ci| ci.verify(&certificate, ServerRole::Binding).ok());
-        if verified != Some(session.oid) {
+        if verified.as_ref() != Some(&session.oid) {
             return refuse(DownloadErrorCode::InvalidCertificate);
         }
         let mut message = signed2.raw.to_vec();
@@ -275,7 +274,7 @@ impl Euicc {
     fn one_time_key(
         &mut self,
         credential: &EuiccCredential,
-        oid: &ObjectIdentifier,
+        oid: &Oid,
         wanted: Option<&[u8]>,
     ) -> Result<(SecretKey, Vec<u8>, OneTimeKey), Refusal> {
         let undefined = |_| Refusal::Status(Sw::UNKNOWN);

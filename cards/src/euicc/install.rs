@@ -19,7 +19,6 @@ use applet_model::sgp::notification::{BppCommandId, ErrorReason};
 use applet_model::sgp::profile::{IconType, NotificationEvent, PprIds};
 use applet_model::status::Sw;
 use applet_model::tlv;
-use der::asn1::ObjectIdentifier;
 
 /// A profile that is to be installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -244,7 +243,7 @@ impl Euicc {
         )?;
         self.rsp.installed = Some(JustInstalled {
             iccid: profile.iccid,
-            oid: session.oid,
+            oid: session.oid.clone(),
             server_address: session.server_address.clone(),
         });
         self.notify(&mut state, &profile, Event::Install);
@@ -299,7 +298,7 @@ impl Euicc {
         let metadata = tlv::write(0xBF2F, &metadata);
         let mut data = tlv::write(0x80, &session.transaction_id);
         data.extend_from_slice(&metadata);
-        data.extend(tlv::write(0x06, ObjectIdentifier::as_bytes(&session.oid)));
+        data.extend(tlv::write(0x06, session.oid.as_bytes()));
         data.extend(tlv::write(0xA2, final_result));
         let data = tlv::write(0xBF27, &data);
         let signature = credential

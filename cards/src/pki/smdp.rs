@@ -2,12 +2,11 @@
 
 use super::hierarchy::{Hierarchy, read_authority, serial};
 use super::profile::{self, Kind, Request, attribute};
-use super::verify::{ChainError, ServerRole, registered_id};
+use super::verify::{ChainError, ServerRole, alternative_name, registered_id};
 use super::{Cert, PkiError, SecretKey};
+use applet_model::sgp::Oid;
 use der::asn1::ObjectIdentifier;
 use std::path::Path;
-use x509_cert::ext::pkix::SubjectAltName;
-use x509_cert::ext::pkix::name::GeneralName;
 
 /// Files of certificate and key, for authentication and for binding, as SGP.26 names them.
 pub(super) const FILES: [(&str, &str); 2] = [
@@ -44,9 +43,8 @@ impl SmdpCredential {
     /// Its object identifier, which both certificates carry.
     ///
     /// # Errors
-    /// [`ChainError`]: none is there, or one that the library for certificates can't hold: SGP.26's is
-    /// below 2.999, whose first byte is none of its own.
-    pub fn oid(&self) -> Result<ObjectIdentifier, ChainError> {
+    /// [`ChainError`]: none is there.
+    pub fn oid(&self) -> Result<Oid, ChainError> {
         registered_id(&self.auth.certificate, ServerRole::Authentication.name())
     }
 }
@@ -134,14 +132,8 @@ pub(super) fn load(
     Ok(Some(SmdpCredential { address, auth, pb }))
 }
 
+/// The server's name in its TLS certificate.
 fn dns_name(certificate: &Cert) -> Option<String> {
-    let (_, names) = certificate
-        .parsed()
-        .tbs_certificate()
-        .get_extension::<SubjectAltName>()
-        .ok()??;
-    names.0.into_iter().find_map(|name| match name {
-        GeneralName::DnsName(name) => Some(name.to_string()),
-        _ => None,
-    })
+    let name = alternative_name(certificate, 0x82)?;
+    String::from_utf8(name.to_vec()).ok()
 }

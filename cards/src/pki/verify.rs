@@ -3,6 +3,8 @@
 use super::profile::{attribute, role};
 use super::{Cert, PublicKey};
 use crate::euicc::Eid;
+use applet_model::sgp::Oid;
+use applet_model::tlv;
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier};
 use der::oid::AssociatedOid;
 use der::{Decode, Encode, Sequence};
@@ -212,7 +214,7 @@ pub fn verify_server_certificate(
     certificate: &Cert,
     role: ServerRole,
     at: Option<u64>,
-) -> Result<ObjectIdentifier, ChainError> {
+) -> Result<Oid, ChainError> {
     let what = role.name();
     check_link(certificate, what, ci, CI)?;
     check_usage(
@@ -246,19 +248,22 @@ pub fn verify_server_certificate(
     registered_id(certificate, what)
 }
 
+/// The first subject alternative name with this tag: 82 `dNSName`, 88 `registeredID` (RFC 5280 4.2.1.6). Read without
+/// the library's own type, which has no object identifiers such as 2.999.
+pub(super) fn alternative_name(certificate: &Cert, tag: u32) -> Option<&[u8]> {
+    let extensions = certificate.parsed().tbs_certificate().extensions()?;
+    let names = extensions
+        .iter()
+        .find(|extension| extension.extn_id == SubjectAltName::OID)?;
+    let names = tlv::expect(names.extn_value.as_bytes(), 0x30).ok()?;
+    Some(names.find(tag).ok()??.value)
+}
+
 /// The object identifier in a certificate's subject alternative name.
-pub(super) fn registered_id(
-    certificate: &Cert,
-    what: &'static str,
-) -> Result<ObjectIdentifier, ChainError> {
-    extension::<SubjectAltName>(certificate, what, "subject alternative name")?
-        .and_then(|names| {
-            names.0.into_iter().find_map(|name| match name {
-                GeneralName::RegisteredId(oid) => Some(oid),
-                _ => None,
-            })
-        })
-        .ok_or(ChainError::NoObjectIdentifier { certificate: what })
+pub(super) fn registered_id(certificate: &Cert, what: &'static str) -> Result<Oid, ChainError> {
+    let name = alternative_name(certificate, 0x88)
+        .ok_or(ChainError::NoObjectIdentifier { certificate: what })?;
+    Oid::from_bytes(name).ok_or_else(|| malformed(what, "its registeredID is no object identifier"))
 }
 
 fn check_ci(ci: &Cert) -> Result<(), ChainError> {

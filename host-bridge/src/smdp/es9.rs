@@ -12,13 +12,12 @@ use applet_model::sgp::download::{
 };
 use applet_model::sgp::notification::{FinalResult, PendingNotification};
 use applet_model::sgp::{
-    CertificateDer, Decode, Encode, Octet16, Octet32, Octets, Signed, TransactionId,
+    CertificateDer, Decode, Encode, Octet16, Octet32, Octets, Oid, Signed, TransactionId,
 };
 use applet_model::tlv;
 use cards::euicc::Eid;
 use cards::euicc::bpp::{self, Binding, ProtectionKeys};
 use cards::pki::{Cert, ChainError, PkiError, PublicKey, SecretKey, verify_euicc_chain};
-use der::asn1::ObjectIdentifier;
 use zeroize::Zeroizing;
 
 /// `hostId` of every binding: what it says is the SM-DP+'s choice (SGP.22 2.6.4.2).
@@ -497,7 +496,7 @@ impl Smdp {
             return Err(Refusal::cancel_signature(""));
         }
         if signed.smdp_oid != self.inner.oid {
-            return Err(Refusal::cancel_oid(signed.smdp_oid));
+            return Err(Refusal::cancel_oid(&signed.smdp_oid));
         }
         self.end(transaction);
         let reason = signed.reason;
@@ -588,7 +587,7 @@ impl Smdp {
     }
 
     /// Its object identifier, as both certificates carry it.
-    pub fn oid(&self) -> ObjectIdentifier {
-        self.inner.oid
+    pub fn oid(&self) -> &Oid {
+        &self.inner.oid
     }
 }

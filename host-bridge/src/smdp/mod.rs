@@ -29,12 +29,11 @@ pub use order::{NewOrder, OrderRow, OrderState};
 pub use refusal::Refusal;
 pub use store::NotificationRow;
 
-use applet_model::sgp::Iccid;
 use applet_model::sgp::download::StoreMetadataRequest;
+use applet_model::sgp::{Iccid, Oid};
 use cards::pki::{Cert, ChainError, Hierarchy, PkiError, SmdpCredential};
 use cards::saip::{self, Element};
 use der::Decode;
-use der::asn1::ObjectIdentifier;
 use es9::Session;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
@@ -140,7 +139,7 @@ struct Inner {
     db: Mutex<Connection>,
     credential: SmdpCredential,
     /// As both its certificates carry it.
-    oid: ObjectIdentifier,
+    oid: Oid,
     /// The CIs whose eUICCs are believed.
     ci: Vec<Cert>,
     options: SmdpOptions,

@@ -36,6 +36,31 @@ fn bodies_that_are_no_messages_are_refused() {
     }
 }
 
+#[test]
+fn test_material_of_the_gsma_serves_too() {
+    let named = std::env::var_os("IPAE_REFERENCE").map(std::path::PathBuf::from);
+    let beside =
+        || std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/reference");
+    let dir = named.unwrap_or_else(beside).join("sgp26");
+    if !dir.is_dir() {
+        println!("SKIPPED: SGP.26 test material is not here (set IPAE_REFERENCE to its parent)");
+        return;
+    }
+    let hierarchy = Hierarchy::load(&dir).unwrap();
+    let credential = hierarchy.smdp.clone().unwrap();
+    assert_eq!(credential.address, "testsmdpplus1.example.com");
+    assert_eq!(credential.oid().unwrap().to_string(), "2.999.10");
+    let mut smdp = smdp_with(&hierarchy, options());
+    smdp.order(&new_order("A")).unwrap();
+    let mut link = card_of(&hierarchy, 1, 100_000);
+    let order = PushOrder {
+        address: credential.address,
+        ..wish("A")
+    };
+    push(&mut link, &mut smdp, &order).unwrap();
+    assert!(has_profile(&link));
+}
+
 /// The requests of a download, as they were.
 fn requests() -> Vec<Vec<u8>> {
     struct Recorder(Smdp, Vec<Vec<u8>>);
