@@ -5,7 +5,7 @@
 use super::VirtualCard;
 use super::world::World;
 use crate::channels;
-use crate::euicc::Es10Session;
+use crate::euicc::{Device, Es10Session, Switch};
 use crate::gp::Stop;
 use crate::toolkit;
 use crate::vm::{Fault, NativeCall, Value, Vm, VmError};
@@ -53,20 +53,34 @@ impl VirtualCard {
         if command.cla & 0x80 == 0 {
             return Err(Sw::CLA_NOT_SUPPORTED.into());
         }
-        let in_charge = self.ipae_in_charge();
+        let device = Device {
+            ipae_in_charge: self.ipae_in_charge(),
+            ipad: self.ipad_alone(),
+            proactive: self.world.toolkit.in_session(),
+        };
         let World {
             euicc, nvm, port, ..
         } = &mut self.world;
-        euicc.set_ipae_in_charge(in_charge);
+        euicc.set_device(device);
         let session = port
             .channels
             .get_mut(usize::from(command.channel()))
             .ok_or(Sw::CHANNEL_NOT_SUPPORTED)?;
         let sw = session.store_data(euicc, nvm, command.p1, command.p2, &command.data)?;
-        match sw.sw1() {
-            0x61 => Ok(Response::ok(session.get_response(usize::MAX))),
-            _ => Ok(Response::status(sw)),
+        let switch = session.take_switch();
+        let response = match sw.sw1() {
+            0x61 => Response::ok(session.get_response(usize::MAX)),
+            _ => Response::status(sw),
+        };
+        match switch {
+            Some(Switch::Refresh) => self.world.toolkit.session.switches += 1,
+            Some(Switch::AtOnce) => {
+                self.world.euicc.show_enabled();
+                self.show_files();
+            }
+            None => {}
         }
+        Ok(response)
     }
 }
 

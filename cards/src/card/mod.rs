@@ -28,7 +28,7 @@ pub(crate) use world::{Place, World};
 
 use crate::channels::Channels;
 use crate::definition::{Definition, TerminalCapabilityChannel};
-use crate::euicc::{ConfigError, Euicc, EuiccConfig};
+use crate::euicc::{ConfigError, Device, Euicc, EuiccConfig};
 use crate::fileview::Views;
 use crate::fs::{DescribeError, FileSystems, Position, Subscription};
 use crate::gp::registry::{Aid, Registry};
@@ -233,7 +233,7 @@ impl VirtualCard {
         self.world.port = es10::Port::default();
         self.world.running = None;
         self.world.installing = None;
-        self.world.euicc.set_ipae_in_charge(false);
+        self.world.euicc.set_device(Device::default());
         self.refresh();
         self.capability = None;
         self.powered = true;

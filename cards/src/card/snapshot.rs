@@ -4,7 +4,7 @@ use super::VirtualCard;
 use serde::{Deserialize, Serialize};
 
 /// Version of the stored form; another one is refused.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// Why bytes are no stored card.
 #[derive(Debug, thiserror::Error)]

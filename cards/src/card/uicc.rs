@@ -20,22 +20,33 @@ use applet_model::trace::Boundary;
 /// (SGP.32 3.8.4). Tag 84 of A9, bit 1, says "IPAd supported"; older clients declare themselves in
 /// tag 83 (LUId, LPAd, LDSd of SGP.22), and since they manage profiles all the same, that counts too.
 pub(super) fn declares_assistant(capability: &[u8]) -> bool {
-    let Ok(Some(a9)) = tlv::find(capability, 0xA9) else {
-        return false;
-    };
-    let bits = |tag, mask| {
-        let found = a9.find(tag).ok().flatten();
-        found
-            .and_then(|object| object.value.first().copied())
-            .is_some_and(|byte| byte & mask != 0)
-    };
-    bits(0x84, 0x01) || bits(0x83, 0x07)
+    declares(capability, IPAD) || declares(capability, LPAD)
+}
+
+/// "IPAd supported": tag in A9 and bits.
+const IPAD: (u32, u8) = (0x84, 0x01);
+/// LUId, LPAd, LDSd of SGP.22.
+const LPAD: (u32, u8) = (0x83, 0x07);
+
+fn declares(capability: &[u8], (tag, mask): (u32, u8)) -> bool {
+    let a9 = tlv::find(capability, 0xA9).ok().flatten();
+    let found = a9.and_then(|a9| a9.find(tag).ok().flatten());
+    found
+        .and_then(|object| object.value.first().copied())
+        .is_some_and(|byte| byte & mask != 0)
 }
 
 impl VirtualCard {
     /// True while an assistant in the device has the say.
     pub(super) fn device_assistant(&self) -> bool {
         self.capability.as_deref().is_some_and(declares_assistant)
+    }
+
+    /// True if the device declared an IPAd and no assistant of SGP.22: ES10c is not for it.
+    pub(super) fn ipad_alone(&self) -> bool {
+        self.capability
+            .as_deref()
+            .is_some_and(|capability| declares(capability, IPAD) && !declares(capability, LPAD))
     }
 
     /// True if the IPAe has the say: it is installed, a terminal has begun a session (TERMINAL PROFILE) and

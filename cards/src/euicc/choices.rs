@@ -23,8 +23,7 @@ pub const TERMINATED_AFTER_FAILURE: bool = false;
 /// The `eimId` echoed in `euiccPackageErrorUnsigned` when the package is damaged so much that none can be read.
 pub const UNREADABLE_EIM_ID: &str = "";
 
-/// Status word for functions that this eUICC doesn't have, known by name or not: emergency profile and fallback
-/// execution. SGP.22 5.7.1 gives "referenced data not found" for a data object that isn't supported; a
+/// Status word for functions that this eUICC doesn't have, or not for the one who asks. SGP.22 5.7.1 gives "referenced data not found" for a data object that isn't supported; a
 /// function's own `undefinedError` would say that it is there and failed.
 pub const NOT_SUPPORTED: applet_model::status::Sw =
     applet_model::status::Sw::REFERENCED_DATA_NOT_FOUND;
@@ -70,3 +69,10 @@ pub const HASH_CC_ONLY_IF_ASKED: bool = true;
 /// Whether a profile with PPR1 is refused while another operational profile is installed (SGP.22 2.9.3.1 asks
 /// the LPA to; an IPA may be less careful).
 pub const PPR1_WANTS_NO_OTHER_PROFILE: bool = true;
+
+/// Whether the end of an emergency call is told to the notification receivers of both profiles (true) or to nobody
+/// (false). SGP.32 5.9.22 forbids it for the beginning and 5.9.23 allows it for the end.
+pub const EMERGENCY_IS_NOTIFIED: bool = true;
+
+/// Whether disabling a test profile enables the profile again that was enabled before it (SGP.22 3.2.2).
+pub const DISABLED_TEST_PROFILE_GIVES_BACK: bool = true;

@@ -1,6 +1,7 @@
 //! What an eUICC is made of: the part that a TOML file says, and the part that belongs to one card.
 
 use super::Eid;
+use super::local::LocalManagement;
 use super::profile::{Iccid, Owner, Profile};
 use crate::pki::{EuiccCredential, Hierarchy, PkiError};
 use serde::{Deserialize, Serialize};
@@ -146,6 +147,9 @@ pub struct EuiccSetup {
     /// Limits of its memory.
     #[serde(default)]
     pub limits: Limits,
+    /// When a local assistant may manage profiles.
+    #[serde(default)]
+    pub local: LocalManagement,
     /// The rules authorisation table.
     #[serde(default, rename = "rule")]
     pub rules: Vec<AuthorisationRule>,

@@ -2,6 +2,7 @@
 
 use super::choices::NOT_SUPPORTED;
 use super::load::is_segment;
+use super::reset;
 use super::state::State;
 use super::{Es10Answer, Euicc, Outcome};
 use applet_model::status::Sw;
@@ -53,6 +54,10 @@ pub(super) fn unsigned(value: &[u8]) -> Option<u64> {
     Some(significant.iter().fold(0, |n, b| n << 8 | u64::from(*b)))
 }
 
+/// Functions of a local assistant that SGP.32 has not, or under another tag: EnableProfile, DisableProfile,
+/// DeleteProfile, eUICCMemoryReset and SetDefaultDpAddress of SGP.22.
+const LOCAL: [u32; 5] = [0xBF31, 0xBF32, 0xBF33, reset::CONSUMER, 0xBF3F];
+
 impl Euicc {
     /// Finds the function and executes it on the state as it is.
     pub(super) fn execute(&mut self, command: &[u8]) -> Outcome {
@@ -84,6 +89,10 @@ impl Euicc {
             return self.load_bound_profile_package(command);
         }
         let request = tlv::read_one(command)?;
+        let first_version = request.tag == reset::CONSUMER && self.speaks_first_version();
+        if LOCAL.contains(&request.tag) && !first_version && self.has_no_local_management() {
+            return Err(Refusal::Status(NOT_SUPPORTED));
+        }
         match request.tag {
             0xBF21 => self.prepare_download(&request),
             0xBF38 => self.authenticate_server(&request),
@@ -96,6 +105,9 @@ impl Euicc {
             0xBF2D => self.get_profiles_info(&request),
             0xBF2E => self.get_euicc_challenge(),
             0xBF30 => self.notification_sent(&request),
+            0xBF31 => self.enable_profile(&request),
+            0xBF32 => self.disable_profile(&request),
+            0xBF33 => self.delete_profile(&request),
             0xBF3C => self.euicc_configured_addresses(),
             0xBF3E => self.get_euicc_data(&request),
             0xBF42 => self.ipae_activation(&request),
@@ -106,9 +118,13 @@ impl Euicc {
             0xBF58 => self.profile_rollback(&request),
             0xBF59 => self.configure_immediate_profile_enabling(&request),
             0xBF5A => self.immediate_enable(&request),
+            0xBF5B => self.enable_emergency(&request),
+            0xBF5C => self.disable_emergency(&request),
+            0xBF5D => self.execute_fallback(&request),
+            0xBF5E => self.return_from_fallback(&request),
             0xBF5F => self.get_connectivity_parameters(),
-            0xBF64 => self.euicc_memory_reset(&request),
-            0xBF65 => self.set_default_dp_address(&request),
+            reset::CONSUMER | reset::IOT => self.euicc_memory_reset(&request),
+            0xBF3F | 0xBF65 => self.set_default_dp_address(&request),
             _ => Err(Refusal::Status(NOT_SUPPORTED)),
         }
     }

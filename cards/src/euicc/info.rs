@@ -3,7 +3,7 @@
 use super::Euicc;
 use super::choices::FCI_SHOWS_ENABLED_PROFILE;
 use super::es10::{Function, Refusal, answer};
-use super::profile::named_bits;
+use super::profile::{PolicyRules, named_bits};
 use crate::pki::package::integer;
 use applet_model::tlv::{self, Tlv};
 use sha2::{Digest, Sha256};
@@ -78,10 +78,18 @@ impl Euicc {
         add(0x85, &[1, 0b0110_1000, 0b0000_0010]);
         add(0x86, &versions.ts102241);
         add(0x87, &versions.globalplatform);
-        // rspCapability: additionalProfile(0).
-        add(0x88, &named_bits(0x80));
+        // rspCapability: additionalProfile(0), testProfileSupport(3), serviceSpecificDataSupport(5).
+        add(0x88, &named_bits(0b1001_0100));
         info.extend(self.ci_lists());
         let mut add = |tag, value: &[u8]| info.extend(tlv::write(tag, value));
+        let rules = &self.constants.rules;
+        let forbidden = PolicyRules {
+            ppr1_no_disable: !rules.iter().any(|rule| rule.ppr1),
+            ppr2_no_delete: !rules.iter().any(|rule| rule.ppr2),
+        };
+        if forbidden != PolicyRules::default() {
+            add(0x99, &named_bits(forbidden.mask()));
+        }
         add(0x04, &versions.protection_profile);
         add(0x0C, self.constants.sas_number.as_bytes());
         // ipaMode: ipae(1).
@@ -91,8 +99,20 @@ impl Euicc {
             .iter()
             .flat_map(|v| tlv::write(0x04, v))
             .collect();
-        add(0xB4, &tlv::write(0xA0, &versions));
+        // ecallSupported and fallbackSupported.
+        let iot = [
+            tlv::write(0xA0, &versions),
+            tlv::write(0x81, &[]),
+            tlv::write(0x82, &[]),
+        ];
+        add(0xB4, &iot.concat());
         tlv::write(0xBF22, &info)
+    }
+
+    /// True if SGP.32 v1.0 is the version that this eUICC speaks.
+    pub(super) fn speaks_first_version(&self) -> bool {
+        let iot = &self.constants.versions.iot;
+        iot.iter().all(|version| matches!(version, [1, 0, _])) && !iot.is_empty()
     }
 
     /// The next 16 bytes of the seed's sequence.

@@ -13,10 +13,10 @@ use crate::pki::package::integer;
 use crate::saip;
 use crate::saip::asn1::Secret;
 use crate::saip::status::Status;
-use applet_model::sgp;
 use applet_model::sgp::download::StoreMetadataRequest;
 use applet_model::sgp::notification::{BppCommandId, ErrorReason};
 use applet_model::sgp::profile::{IconType, NotificationEvent, PprIds};
+use applet_model::sgp::{self, Encode};
 use applet_model::status::Sw;
 use applet_model::tlv;
 
@@ -128,6 +128,15 @@ impl Euicc {
                 address: config.notification_address.clone(),
             });
         }
+        let mut service_specific = Vec::new();
+        for data in metadata
+            .service_specific_data_stored_in_euicc
+            .iter()
+            .flatten()
+        {
+            data.encode_to_vec(&mut service_specific)
+                .map_err(|_| ErrorReason::IncorrectInputValues)?;
+        }
         Ok(Installation {
             profile: Profile {
                 iccid,
@@ -149,6 +158,7 @@ impl Euicc {
                 class,
                 icon,
                 dp_proprietary: dp_proprietary.to_vec(),
+                service_specific,
                 size: 0,
             },
             package: Vec::new(),

@@ -1,10 +1,11 @@
 //! Functions by which the IPA manages the eUICC itself: profile list, nickname, default SM-DP+, immediate
-//! enabling, memory reset.
+//! enabling.
 
 use super::Euicc;
 use super::choices::{EMPTY_NICKNAME_REMOVES, GET_PROFILES_INFO_TAGS};
 use super::es10::{Function, Refusal, answer, code, text};
-use super::profile::{Event, Iccid, Profile, ProfileClass};
+use super::local::refresh_flag;
+use super::profile::{Iccid, Profile};
 use super::state::{ImmediateEnable, State};
 use applet_model::tlv::{self, Tlv};
 
@@ -114,12 +115,13 @@ impl Euicc {
         Ok(fits)
     }
 
-    /// ES10b.SetDefaultDpAddress (SGP.32 5.9.25): ok(0) or undefinedError(127).
+    /// ES10b.SetDefaultDpAddress (SGP.32 5.9.25), and ES10a's of the same name (SGP.22 5.7.4): ok(0) or
+    /// undefinedError(127).
     pub(super) fn set_default_dp_address(&self, request: &Tlv<'_>) -> Function {
         let mut state = self.state.clone();
         let done = Self::set_default_dp(&mut state, request.value)?;
         let result = if done { 0 } else { 127 };
-        Ok((code(0xBF65, 0x80, result), done.then_some(state)))
+        Ok((code(request.tag, 0x80, result), done.then_some(state)))
     }
 
     /// The configuration of immediate enabling in a request's value: flag present is on (SGP.32 3.4.4).
@@ -158,7 +160,7 @@ impl Euicc {
     /// ES10b.ImmediateEnable (SGP.32 5.9.15): of the profile that the last session installed, from the SM-DP+ that is
     /// configured, if one is. ok(0), immediateEnableNotAvailable(1), noSessionContext(4), catBusy(5).
     pub(super) fn immediate_enable(&mut self, request: &Tlv<'_>) -> Function {
-        let refresh = tlv::require(request.value, 0x80)?.value != [0];
+        let refresh = refresh_flag(request, 0x80)?;
         let refuse = |result| Ok((code(0xBF5A, 0x80, result), None));
         let configured = &self.state.immediate;
         if !configured.on {
@@ -173,13 +175,13 @@ impl Euicc {
                 .smdp_address
                 .as_ref()
                 .is_none_or(|address| *address == installed.server_address);
-        let before = self.state.enabled().cloned();
-        let locked = before.as_ref().is_some_and(|p| p.policy.ppr1_no_disable);
+        let before = self.state.enabled();
+        let locked = before.is_some_and(|p| p.policy.ppr1_no_disable);
         let iccid = installed.iccid;
-        let Some(profile) = self.state.profile(&iccid).cloned() else {
+        if self.state.profile(&iccid).is_none() {
             return refuse(4);
-        };
-        if !fits || locked {
+        }
+        if !fits || locked || self.state.emergency() {
             return refuse(1);
         }
         if self.cat_is_busy() {
@@ -190,55 +192,8 @@ impl Euicc {
         if refresh {
             state.rollback = None;
         }
-        state.switch_to(Some(iccid));
-        if let Some(before) = &before {
-            self.notify(&mut state, before, Event::Disable);
-        }
-        self.notify(&mut state, &profile, Event::Enable);
+        self.switch(&mut state, Some(iccid));
+        self.at_once = !refresh;
         Ok((code(0xBF5A, 0x80, 0), Some(state)))
-    }
-
-    /// ES10b.eUICCMemoryReset (SGP.32 5.9.5). A result for the eIM data and for immediate enabling is there only
-    /// if they were asked for. Profiles go whatever their state or policy rules (SGP.22 5.7.19).
-    pub(super) fn euicc_memory_reset(&mut self, request: &Tlv<'_>) -> Function {
-        let options = tlv::require(request.value, 0x82)?;
-        let bits = options.value.get(1).copied().ok_or(Refusal::Data)?;
-        let asked = |bit: u8| bits & (0x80 >> bit) != 0;
-        let mut state = self.state.clone();
-        let goes = |p: &Profile| match p.class {
-            ProfileClass::Operational => asked(0),
-            ProfileClass::Test if p.field_loaded => asked(1),
-            ProfileClass::Test => asked(3),
-            ProfileClass::Provisioning => asked(4),
-        };
-        let gone: Vec<Profile> = state.profiles.iter().filter(|p| goes(p)).cloned().collect();
-        if gone.iter().any(|p| p.enabled) && self.cat_is_busy() {
-            return Ok((code(0xBF64, 0x80, 5), None));
-        }
-        state.profiles.retain(|p| !goes(p));
-        for profile in &gone {
-            self.notify(&mut state, profile, Event::Delete);
-        }
-        let had_address = !state.default_smdp.is_empty();
-        if asked(2) {
-            state.default_smdp.clear();
-        }
-        if !gone.is_empty() {
-            state.rollback = None;
-            state.fallback_return = None;
-        }
-        let nothing = gone.is_empty() && !(asked(2) && had_address);
-        let mut out = tlv::write(0x80, &[u8::from(nothing)]);
-        if asked(5) {
-            // resetEimResult: ok(0), nothingToDelete(1).
-            out.extend(tlv::write(0x81, &[u8::from(state.eims.is_empty())]));
-            state.eims.clear();
-        }
-        if asked(6) {
-            // resetImmediateEnableConfigResult: ok(0).
-            state.immediate = ImmediateEnable::default();
-            out.extend(tlv::write(0x82, &[0]));
-        }
-        Ok((tlv::write(0xBF64, &out), Some(state)))
     }
 }

@@ -6,8 +6,7 @@
 //! [`Nvm::commit`](crate::power::Nvm::commit), so that a power cut leaves the old state or the new one. Signatures
 //! are really verified and really made. What the specification leaves open here stands in [`choices`].
 //!
-//! The emergency profile and the execution of the fallback mechanism are not part of it yet: those functions answer
-//! [`choices::NOT_SUPPORTED`]. Revocation lists are neither loaded nor asked for.
+//! Revocation lists are neither loaded nor asked for.
 
 pub mod bpp;
 pub mod bsp;
@@ -21,19 +20,23 @@ pub mod hexbytes;
 mod info;
 mod install;
 mod load;
+mod local;
 mod manage;
 mod notification;
 mod package;
 pub mod profile;
 mod psmo;
+mod reset;
 mod rollback;
 pub mod session;
 pub mod state;
+mod switch;
 #[cfg(test)]
 mod tests;
 
 pub use config::{ConfigError, EuiccConfig, EuiccSetup, LAB_TOML};
 pub use eid::{Eid, EidError};
+pub use local::LocalManagement;
 pub use profile::{Iccid, Profile, ProfileClass};
 pub use session::Es10Session;
 pub use state::{Eim, State};
@@ -56,6 +59,26 @@ pub struct EuiccFaults {
     pub memory_full: bool,
     /// After a profile switch, ES10 answers 6985 until the reset, as some real cards do.
     pub refuse_after_switch: bool,
+}
+
+/// What the eUICC must know of the device that speaks to it. It ends with a reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Device {
+    /// The IPAe is in charge: the device's ES10 commands get 6985 (SGP.32 3.8.4).
+    pub ipae_in_charge: bool,
+    /// It declared an IPAd, and no local assistant of SGP.22 (TERMINAL CAPABILITY; SGP.32 3.8.2).
+    pub ipad: bool,
+    /// A proactive session is under way: no switch now (catBusy).
+    pub proactive: bool,
+}
+
+/// What a switch of profiles by the device asks of the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// REFRESH is to be sent to the terminal.
+    Refresh,
+    /// The enabled profile is seen at once: the device takes care of the rest itself.
+    AtOnce,
 }
 
 /// The answer to an ES10 command.
@@ -88,7 +111,15 @@ pub struct Euicc {
     /// True until the next reset, after a switch, if [`EuiccFaults::refuse_after_switch`].
     refusing: bool,
     ipae_activated: bool,
-    ipae_in_charge: bool,
+    /// What is known of the device.
+    #[serde(default)]
+    device: Device,
+    /// The command being executed is the device's, not the IPAe's.
+    #[serde(skip)]
+    by_device: bool,
+    /// The command being executed switches what the terminal sees without a REFRESH.
+    #[serde(skip)]
+    at_once: bool,
     /// Remote provisioning: its session ends with the power, and is in no stored card.
     #[serde(skip)]
     rsp: download::Rsp,
@@ -128,6 +159,8 @@ impl Euicc {
             notifications: Vec::new(),
             rollback: None,
             fallback_return: None,
+            emergency_return: None,
+            test_return: None,
             immediate: state::ImmediateEnable::default(),
             default_smdp: setup.default_smdp,
             one_time: None,
@@ -143,13 +176,16 @@ impl Euicc {
                 versions: setup.versions,
                 limits: setup.limits,
                 rules: setup.rules,
+                local: setup.local,
             },
             state,
             drawn: 0,
             visible,
             refusing: false,
             ipae_activated: false,
-            ipae_in_charge: false,
+            device: Device::default(),
+            by_device: false,
+            at_once: false,
             rsp: download::Rsp::default(),
             faults: EuiccFaults::default(),
         })
@@ -163,6 +199,31 @@ impl Euicc {
     /// [`PowerCut`] before the function's one commit: nothing was changed. (Segments of a profile are each a write of their
     /// own, into memory that counts for nothing until the last one's commit.)
     pub fn es10(&mut self, nvm: &mut Nvm, command: &[u8]) -> Result<Es10Answer, PowerCut> {
+        self.by_device = false;
+        Ok(self.carry_out(nvm, command)?.0)
+    }
+
+    /// As [`Euicc::es10`], for a command of the device's. If it switched profiles, the card has to do something about it.
+    ///
+    /// # Errors
+    /// As [`Euicc::es10`].
+    pub fn es10_of_device(
+        &mut self,
+        nvm: &mut Nvm,
+        command: &[u8],
+    ) -> Result<(Es10Answer, Option<Switch>), PowerCut> {
+        self.by_device = true;
+        let done = self.carry_out(nvm, command);
+        self.by_device = false;
+        done
+    }
+
+    fn carry_out(
+        &mut self,
+        nvm: &mut Nvm,
+        command: &[u8],
+    ) -> Result<(Es10Answer, Option<Switch>), PowerCut> {
+        self.at_once = false;
         let before = self.state.enabled().map(|p| p.iccid);
         let outcome = self.execute(command);
         if std::mem::take(&mut self.rsp.written) {
@@ -174,10 +235,13 @@ impl Euicc {
             nvm.commit()?;
             self.state = state;
         }
-        if before != self.state.enabled().map(|p| p.iccid) && self.faults.refuse_after_switch {
-            self.refusing = true;
-        }
-        Ok(outcome.answer)
+        let switched = before != self.state.enabled().map(|p| p.iccid);
+        self.refusing |= switched && self.faults.refuse_after_switch;
+        let switch = switched.then_some(match self.at_once {
+            true => Switch::AtOnce,
+            false => Switch::Refresh,
+        });
+        Ok((outcome.answer, switch))
     }
 
     /// The EID.
@@ -209,10 +273,15 @@ impl Euicc {
     /// The card was reset, or the terminal carried out a REFRESH: the enabled profile becomes the visible one, and
     /// what was volatile is gone.
     pub fn refresh(&mut self) {
-        self.visible = self.state.enabled().map(|p| p.iccid);
+        self.show_enabled();
         self.refusing = false;
         self.ipae_activated = false;
         self.rsp = download::Rsp::default();
+    }
+
+    /// The enabled profile becomes the visible one, without a REFRESH ([`Switch::AtOnce`]).
+    pub fn show_enabled(&mut self) {
+        self.visible = self.state.enabled().map(|p| p.iccid);
     }
 
     /// True if the enabled profile isn't the visible one: a REFRESH is due.
@@ -225,15 +294,14 @@ impl Euicc {
         self.ipae_activated
     }
 
-    /// Says whether the IPAe is in charge: the device's ES10 commands then get 6985 (SGP.32 3.8.4). The card
-    /// says so once its applet runs and the terminal has not declared an IPA of its own.
-    pub fn set_ipae_in_charge(&mut self, in_charge: bool) {
-        self.ipae_in_charge = in_charge;
+    /// Says what is known of the device.
+    pub fn set_device(&mut self, device: Device) {
+        self.device = device;
     }
 
     /// The status word that a path to the ISD-R gets instead of an answer.
     pub(crate) fn refuses(&self, of_device: bool) -> Option<Sw> {
-        (self.refusing || (of_device && self.ipae_in_charge))
+        (self.refusing || (of_device && self.device.ipae_in_charge))
             .then_some(Sw::CONDITIONS_NOT_SATISFIED)
     }
 

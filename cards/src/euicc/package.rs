@@ -5,7 +5,6 @@ use super::choices::{
     SIZE_IS_CHECKED_LAST, TERMINATED_AFTER_FAILURE, UNREADABLE_EIM_ID, UPDATED_COUNTER_STANDS,
 };
 use super::es10::{Function, Refusal};
-use super::profile::Event;
 use super::psmo::Marks;
 use super::state::{Eim, RollbackGrant, State, StoredResult};
 use crate::pki::PublicKey;
@@ -143,6 +142,8 @@ impl Euicc {
             Some(EuiccPackageErrorCode::CounterValueOutOfRange)
         } else if package.counter_value <= eim.counter {
             Some(EuiccPackageErrorCode::ReplayError)
+        } else if self.state.emergency() {
+            Some(EuiccPackageErrorCode::EcallActive)
         } else if too_large {
             Some(EuiccPackageErrorCode::SizeOverflow)
         } else {
@@ -180,7 +181,7 @@ impl Euicc {
         let mut state = self.state.clone();
         // Accepting a package withdraws an earlier grant.
         state.rollback = None;
-        let previous = state.enabled().cloned();
+        let previous = state.enabled().map(|p| p.iccid);
         let mut marks = Marks::default();
         let mut counter_set = false;
         let mut results = Vec::new();
@@ -225,9 +226,9 @@ impl Euicc {
 
         // Step 8b: the switch, after the result is made.
         if let Some(enable) = &marks.enable {
-            if let (true, Some(previous)) = (enable.rollback, &previous) {
+            if let (true, Some(previous)) = (enable.rollback, previous) {
                 state.rollback = Some(RollbackGrant {
-                    previous: previous.iccid,
+                    previous,
                     enabled: enable.iccid,
                     eim_id: eim.eim_id.clone(),
                     token: eim.token,
@@ -237,18 +238,9 @@ impl Euicc {
                     result_seq: seq,
                 });
             }
-            state.fallback_return = None;
-            state.switch_to(Some(enable.iccid));
+            self.switch(&mut state, Some(enable.iccid));
         } else if marks.disable.is_some() {
-            state.switch_to(None);
-        }
-        if marks.enable.is_some() || marks.disable.is_some() {
-            if let Some(previous) = &previous {
-                self.notify(&mut state, previous, Event::Disable);
-            }
-            if let Some(now) = state.enabled().cloned() {
-                self.notify(&mut state, &now, Event::Enable);
-            }
+            self.switch(&mut state, None);
         }
         Ok((answer, Some(state)))
     }

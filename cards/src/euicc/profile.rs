@@ -337,6 +337,9 @@ pub struct Profile {
     /// Content of `dpProprietaryData`; empty: none.
     #[serde(with = "hexbytes", default, skip_serializing_if = "Vec::is_empty")]
     pub dp_proprietary: Vec<u8>,
+    /// Content of `serviceSpecificDataStoredInEuicc`; empty: none.
+    #[serde(with = "hexbytes", default, skip_serializing_if = "Vec::is_empty")]
+    pub service_specific: Vec<u8>,
     /// Bytes of the eUICC's memory for profiles that it takes; none if it came with the eUICC.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub size: usize,
@@ -386,6 +389,9 @@ impl Profile {
         }
         if self.policy.mask() != 0 {
             add(0x99, &named_bits(self.policy.mask()));
+        }
+        if !self.service_specific.is_empty() {
+            add(0xBF22, &self.service_specific);
         }
         if self.ecall {
             add(0x9F7B, &[0xFF]);

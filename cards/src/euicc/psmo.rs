@@ -115,11 +115,12 @@ impl Euicc {
         result.into()
     }
 
-    /// One use of the catBusy fault.
+    /// True if a switch can't be made now: a proactive session of the device's is under way, or the catBusy fault
+    /// says so, which is used once by this.
     pub(super) fn cat_is_busy(&mut self) -> bool {
         let busy = self.faults.cat_busy > 0;
         self.faults.cat_busy = self.faults.cat_busy.saturating_sub(1);
-        busy
+        busy || (self.by_device && self.device.proactive)
     }
 
     fn enable(&mut self, op: &Enable, state: &mut State, marks: &mut Marks) -> EnableProfileResult {
@@ -199,7 +200,7 @@ impl Euicc {
         if fallback_enabled && state.fallback_return == Some(*iccid) {
             return DeleteProfileResult::ReturnFallbackProfile;
         }
-        state.profiles.retain(|p| p.iccid != *iccid);
+        state.remove(|p| p.iccid == *iccid);
         self.notify(state, &profile, Event::Delete);
         marks.changed = true;
         DeleteProfileResult::Ok

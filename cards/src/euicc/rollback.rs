@@ -3,8 +3,8 @@
 use super::Euicc;
 use super::choices::ROLLBACK_REPEATS_RESULTS;
 use super::es10::Function;
+use super::local::refresh_flag;
 use super::package::result_data;
-use super::profile::Event;
 use applet_model::sgp::es10::ProfileRollbackResult;
 use applet_model::tlv::{self, Tlv};
 
@@ -18,10 +18,15 @@ impl Euicc {
                 None,
             ))
         };
-        if !matches!(request.find(0x80), Ok(Some(flag)) if flag.value.len() == 1) {
+        let Ok(refresh) = refresh_flag(request, 0x80) else {
             return refuse(ProfileRollbackResult::CommandError);
-        }
-        let Some(grant) = self.state.rollback.clone() else {
+        };
+        let Some(grant) = self
+            .state
+            .rollback
+            .clone()
+            .filter(|_| !self.state.emergency())
+        else {
             return refuse(ProfileRollbackResult::RollbackNotAllowed);
         };
         if self.cat_is_busy() {
@@ -41,15 +46,8 @@ impl Euicc {
         let data = result_data(&grant.head, seq, &results);
         let result = self.signed_result(0xA0, &data, &grant.ci_key_id, grant.token)?;
         self.store_result(&mut state, seq, &result);
-        state.switch_to(Some(grant.previous));
-        for (iccid, event) in [
-            (grant.enabled, Event::Disable),
-            (grant.previous, Event::Enable),
-        ] {
-            if let Some(profile) = state.profile(&iccid).cloned() {
-                self.notify(&mut state, &profile, event);
-            }
-        }
+        self.switch(&mut state, Some(grant.previous));
+        self.at_once = !refresh;
         let mut answer = tlv::write(0x02, &[0]);
         answer.extend(result);
         Ok((tlv::write(0xBF58, &answer), Some(state)))

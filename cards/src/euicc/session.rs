@@ -1,7 +1,7 @@
 //! How ES10 commands come in and answers go out: STORE DATA blocks and pieces of the response
 //! (SGP.22 5.7.2, GlobalPlatform Card Specification 11.11).
 
-use super::Euicc;
+use super::{Euicc, Switch};
 use crate::power::{Nvm, PowerCut};
 use applet_model::status::Sw;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ pub struct Es10Session {
     response: Vec<u8>,
     read: usize,
     of_device: bool,
+    #[serde(skip)]
+    switch: Option<Switch>,
 }
 
 impl Es10Session {
@@ -81,13 +83,24 @@ impl Es10Session {
         }
         let command = std::mem::take(&mut self.command);
         self.abandon();
-        let answer = euicc.es10(nvm, &command)?;
+        let answer = if self.of_device {
+            let (answer, switch) = euicc.es10_of_device(nvm, &command)?;
+            self.switch = switch;
+            answer
+        } else {
+            euicc.es10(nvm, &command)?
+        };
         self.response = answer.data;
         Ok(if self.response.is_empty() {
             answer.sw
         } else {
             Sw::bytes_remaining(self.response.len())
         })
+    }
+
+    /// What the last command's switch asks of the card, if it made one.
+    pub fn take_switch(&mut self) -> Option<Switch> {
+        self.switch.take()
     }
 
     fn abandon(&mut self) {

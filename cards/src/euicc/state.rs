@@ -2,6 +2,7 @@
 
 use super::config::{AuthorisationRule, Limits, Versions};
 use super::hexbytes;
+use super::local::LocalManagement;
 use super::profile::{Event, Iccid, Profile};
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +122,12 @@ pub struct State {
     pub rollback: Option<RollbackGrant>,
     /// The profile to return to from the Fallback Profile, while that is enabled.
     pub fallback_return: Option<Iccid>,
+    /// The profile to return to from the Emergency Profile, while that is enabled.
+    #[serde(default)]
+    pub emergency_return: Option<Iccid>,
+    /// The profile that was enabled before a test profile, while one is.
+    #[serde(default)]
+    pub test_return: Option<Iccid>,
     /// Immediate enabling.
     pub immediate: ImmediateEnable,
     /// `defaultDpAddress`; empty: none.
@@ -143,6 +150,9 @@ pub struct Constants {
     pub limits: Limits,
     /// The rules authorisation table.
     pub rules: Vec<AuthorisationRule>,
+    /// When a local assistant may manage profiles.
+    #[serde(default)]
+    pub local: LocalManagement,
 }
 
 impl State {
@@ -173,13 +183,6 @@ impl State {
         let token = self.next_token;
         self.next_token = self.next_token.saturating_add(1);
         token
-    }
-
-    /// Makes this profile the enabled one (`None`: none is).
-    pub(super) fn switch_to(&mut self, iccid: Option<Iccid>) {
-        for profile in &mut self.profiles {
-            profile.enabled = Some(profile.iccid) == iccid;
-        }
     }
 
     /// What must hold at every moment; for tests after every step.
@@ -228,6 +231,22 @@ impl State {
         }
         if self.profiles.iter().filter(|p| p.fallback).count() > 1 {
             return Err("several profiles have the fallback attribute".into());
+        }
+        let back = [
+            ("fallback", self.fallback_return),
+            ("emergency", self.emergency_return),
+            ("test profile", self.test_return),
+        ];
+        for (what, iccid) in back {
+            let Some(iccid) = iccid else { continue };
+            if self.profile(&iccid).is_none_or(|p| p.enabled) {
+                return Err(format!(
+                    "the way back from the {what} leads to {iccid}, which isn't there or is enabled"
+                ));
+            }
+        }
+        if self.emergency_return.is_some() && !self.emergency() {
+            return Err("a way back from the Emergency Profile, which isn't enabled".into());
         }
         if let Some(grant) = &self.rollback {
             for iccid in [&grant.previous, &grant.enabled] {

@@ -1,12 +1,12 @@
 //! Proactive commands that the framework sends for itself (ETSI TS 102 241 6.8): SET UP MENU, SET UP EVENT LIST,
 //! POLL INTERVAL and POLLING OFF, when what the applets registered isn't what the terminal was told, and its
-//! profile has the command.
+//! profile has the command; and REFRESH after a switch of profiles that the device commanded.
 
 use super::menu::Title;
 use super::registry::POLL_SYSTEM_DURATION;
 use super::{Entry, Told, Toolkit, event};
 use crate::gp::registry::Aid;
-use applet_model::cat::{CommandType, Device, Feature, ProactiveCommand, Tag};
+use applet_model::cat::{CommandType, Device, Feature, ProactiveCommand, Tag, qualifier};
 
 /// What `POLL_SYSTEM_DURATION` stands for: the interval that terminals have by themselves
 /// (ETSI TS 102 221 14.5.2), seconds.
@@ -22,6 +22,17 @@ pub(crate) fn next_command(
     let profile = toolkit.session.profile.as_deref()?;
     let has = |feature: Feature| super::profile::bit(profile, feature.0.cast_signed());
     let mut told = toolkit.session.told.clone();
+    if has(Feature::REFRESH) && told.switches != toolkit.session.switches {
+        // Every terminal has the mode UICC reset; "eUICC profile state change" is for the newer ones.
+        told.switches = toolkit.session.switches;
+        let refresh = ProactiveCommand::new(
+            super::COMMAND_NUMBER,
+            CommandType::REFRESH,
+            qualifier::REFRESH_UICC_RESET,
+            Device::TERMINAL,
+        );
+        return Some((refresh.to_bytes(), told));
+    }
     if has(Feature::SET_UP_MENU)
         && let Some(menu) = toolkit.set_up_menu(title, has(Feature::TEXT_ATTRIBUTES), may_run)
         && told.menu.as_ref() != Some(&menu)

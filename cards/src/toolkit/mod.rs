@@ -166,6 +166,9 @@ pub(crate) struct Told {
     pub events: Vec<u8>,
     /// The poll interval that the last POLL INTERVAL asked for, seconds.
     pub polling: Option<u16>,
+    /// Switches of profiles that a REFRESH was sent for.
+    #[serde(default)]
+    pub switches: u32,
 }
 
 /// The one proactive command under way.
@@ -217,6 +220,8 @@ pub(crate) struct Session {
     pub refused: bool,
     /// True once a command came after the reset.
     pub woken: bool,
+    /// Switches of profiles by the device that want a REFRESH.
+    pub switches: u32,
 }
 
 /// A handler that an applet built (`uicc.system.HandlerBuilder`). Its contents are in RAM.
@@ -278,6 +283,12 @@ impl Toolkit {
     /// True while a proactive command is under way or an applet is in `send()`.
     pub(crate) fn is_busy(&self) -> bool {
         self.session.proactive.is_some() || self.session.suspended.is_some()
+    }
+
+    /// True while the terminal carries out a proactive command or an applet waits for it to.
+    pub(crate) fn in_session(&self) -> bool {
+        let fetched = |proactive: &Proactive| proactive.fetched;
+        self.session.proactive.as_ref().is_some_and(fetched) || self.session.suspended.is_some()
     }
 
     /// Takes back a command of the framework's own that the terminal hasn't fetched: an applet's go first, and it

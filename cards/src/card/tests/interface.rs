@@ -138,3 +138,52 @@ proptest::proptest! {
         }
     }
 }
+
+/// An LPA on a card whose terminal is a phone: the switch is seen after the REFRESH that follows it, or at once.
+#[test]
+fn an_lpa_switches_profiles() {
+    let mut card = card();
+    let lpa = |card: &mut VirtualCard, declared: &str| {
+        raw(card, &format!("80AA000005A903{declared}"));
+        raw(card, "0070000001");
+        raw(card, &format!("01A4040010{ISD_R}"));
+    };
+    let iccid = |card: &mut VirtualCard| {
+        raw(card, "00A4000C022FE2");
+        raw(card, "00B000000A")[..20].to_string()
+    };
+    const ALPHA: &str = "98990901000000000031";
+    const BETA: &str = "98990902000000000092";
+    let enable = |card: &mut VirtualCard, profile: &str, refresh: &str| {
+        raw(
+            card,
+            &format!("81E2910014BF3111A00C5A0A{profile}8101{refresh}"),
+        )
+    };
+    lpa(&mut card, "830107");
+    // The terminal has a toolkit with REFRESH.
+    assert_eq!(raw(&mut card, "8010000003010080"), "9000");
+    lpa(&mut card, "830107");
+    assert_eq!(enable(&mut card, BETA, "FF"), "6106");
+    let answer = raw(&mut card, "81C0000006");
+    assert_eq!(answer, "BF3103800100910B");
+    assert_eq!(iccid(&mut card), ALPHA);
+    let refresh = raw(&mut card, "801200000B");
+    assert_eq!(refresh, "D0098103010104820281829000");
+    // Meanwhile it is busy.
+    assert_eq!(enable(&mut card, ALPHA, "FF"), "6106");
+    assert_eq!(raw(&mut card, "81C0000006"), "BF31038001059000");
+    assert_eq!(raw(&mut card, "801400000C810301010402028281030100"), "9000");
+    card.reset();
+    assert_eq!(iccid(&mut card), BETA);
+    // Without REFRESH it is seen at once.
+    lpa(&mut card, "830107");
+    assert_eq!(enable(&mut card, ALPHA, "00"), "6106");
+    assert_eq!(raw(&mut card, "81C0000006"), "BF31038001009000");
+    assert_eq!(iccid(&mut card), ALPHA);
+    // An IPAd has no such function.
+    card.reset();
+    lpa(&mut card, "840101");
+    assert_eq!(enable(&mut card, BETA, "FF"), "6A88");
+    assert_eq!(raw(&mut card, "81E2910006BF3E035C015A")[..2], *"61");
+}

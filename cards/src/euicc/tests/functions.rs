@@ -213,7 +213,11 @@ fn ipae_activation_and_who_is_in_charge() {
     let answer: IpaeActivationResponse = lab.call(&nothing);
     assert_eq!(answer.ipae_activation_result.code(), 1);
 
-    lab.euicc.set_ipae_in_charge(true);
+    let in_charge = Device {
+        ipae_in_charge: true,
+        ..Device::default()
+    };
+    lab.euicc.set_device(in_charge);
     let eid = [0xBF, 0x3E, 3, 0x5C, 1, 0x5A];
     let mut device = Es10Session::for_device();
     let mut ipae = Es10Session::for_ipae();
@@ -277,7 +281,7 @@ fn memory_reset_codes() {
 #[test]
 fn functions_that_are_not_there_say_so() {
     let mut lab = Lab::bare();
-    for tag in [0xBF35, 0xBF5B, 0xBF5C, 0xBF5D, 0xBF5E, 0xBF31, 0x80] {
+    for tag in [0xBF35, 0xBF2A, 0xBF66, 0xBF31, 0x80] {
         let answer = lab.send(&tlv::write(tag, &[]));
         assert_eq!(answer.sw, choices::NOT_SUPPORTED);
         assert!(answer.data.is_empty());

@@ -4,8 +4,10 @@
 mod download;
 mod eims;
 mod functions;
+mod local;
 mod packages;
 mod robustness;
+mod switches;
 
 use super::*;
 use crate::pki::package::VerifiedResult;

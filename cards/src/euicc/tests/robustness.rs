@@ -163,7 +163,7 @@ fn blocks_out_of_order_and_commands_too_long() {
     assert_eq!(store(0x11, 0, &[0xBF]), Sw::OK);
     assert_eq!(store(0x11, 0, &[0xBF]), Sw::OK);
     assert_eq!(store(0x91, 1, &[0x2E, 0]), Sw::bytes_remaining(21));
-    assert_eq!(store(0x91, 0, &[0xBF, 0x5D, 0]), choices::NOT_SUPPORTED);
+    assert_eq!(store(0x91, 0, &[0xBF, 0x66, 0]), choices::NOT_SUPPORTED);
     let first_refusal = (0..70u8)
         .map(|number| store(0x11, number, &[0; 255]))
         .find(|sw| *sw != Sw::OK);
