@@ -21,3 +21,4 @@ pub mod survey;
 pub mod terminal;
 pub mod transport;
 pub mod vm_bench;
+mod web;

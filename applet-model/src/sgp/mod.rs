@@ -11,6 +11,7 @@
 #[macro_use]
 mod macros;
 
+mod activation_code;
 pub mod asn1;
 pub mod bits;
 pub mod certs;
@@ -30,6 +31,7 @@ mod oid;
 pub mod profile;
 mod types;
 
+pub use activation_code::{ActivationCode, ActivationCodeError, LPA_PREFIX};
 pub use der::{Decode, Encode};
 pub use describe::{Node, Value, describe, node_of, nodes};
 pub use oid::{Oid, OidError};

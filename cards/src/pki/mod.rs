@@ -19,6 +19,7 @@ pub use package::{sign_euicc_package, verify_euicc_result};
 pub use smdp::{ServerCredential, SmdpCredential};
 pub use verify::{ChainError, ServerRole, verify_euicc_chain, verify_server_certificate};
 
+use applet_model::sgp::Oid;
 use der::{Decode, Encode};
 use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectKeyIdentifier};
 
@@ -140,6 +141,12 @@ impl Cert {
             .get_extension::<AuthorityKeyIdentifier>()
             .ok()??;
         Some(aki.key_identifier?.as_bytes().to_vec())
+    }
+
+    /// The object identifier of whose certificate it is, `registeredID` in the subject alternative name; `None` without it.
+    /// Whether the certificate is to be believed is another question.
+    pub fn registered_id(&self) -> Option<Oid> {
+        Oid::from_bytes(verify::alternative_name(self, 0x88)?)
     }
 }
 

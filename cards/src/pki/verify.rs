@@ -261,9 +261,9 @@ pub(super) fn alternative_name(certificate: &Cert, tag: u32) -> Option<&[u8]> {
 
 /// The object identifier in a certificate's subject alternative name.
 pub(super) fn registered_id(certificate: &Cert, what: &'static str) -> Result<Oid, ChainError> {
-    let name = alternative_name(certificate, 0x88)
-        .ok_or(ChainError::NoObjectIdentifier { certificate: what })?;
-    Oid::from_bytes(name).ok_or_else(|| malformed(what, "its registeredID is no object identifier"))
+    certificate
+        .registered_id()
+        .ok_or(ChainError::NoObjectIdentifier { certificate: what })
 }
 
 fn check_ci(ci: &Cert) -> Result<(), ChainError> {

@@ -2,11 +2,12 @@
 
 use super::failure::{Failure, with_causes};
 use super::output::{Out, style};
+use super::smdp::Form;
 use super::{interrupt, pki};
 use applet_model::sgp::Eid;
 use clap::{Args, Subcommand};
 use host_bridge::eim::{
-    Eim, EimError, EimIdentity, EimOptions, Operation, PATH, Registration, Storage,
+    Eim, EimError, EimIdentity, EimOptions, Forward, Operation, PATH, Registration, Storage,
 };
 use host_bridge::exit;
 use std::net::SocketAddr;
@@ -52,9 +53,12 @@ pub struct Serve {
     /// Answer eidNotFound to eUICCs that were not registered
     #[arg(long)]
     known_only: bool,
-    /// Forward notifications for this address to there, over plain HTTP
+    /// Forward what is for this SM-DP+ (downloads, notifications) to there, over plain HTTP
     #[arg(long, value_name = "NAME=IP:PORT")]
     forward: Vec<String>,
+    /// How messages to SM-DP+s are written
+    #[arg(long, value_enum, default_value_t = Form::Json)]
+    forward_binding: Form,
 }
 
 #[derive(Args)]
@@ -63,11 +67,14 @@ Examples:
   ipae eim enqueue --eid 89049032000000000000000000000139 listProfileInfo
   ipae eim enqueue --eid 89049032000000000000000000000139 \"enable 89490200001234567893 rollback\"
   ipae eim enqueue --eid 89049032000000000000000000000139 \"disable 89490200001234567893\" getRAT
+  ipae eim enqueue --eid 89049032000000000000000000000139 'download 1$smdp.lab.example$LAB-0001'
 
 Operations: enable ICCID [rollback], disable ICCID, delete ICCID, listProfileInfo, getRAT,
 setFallbackAttribute ICCID, unsetFallbackAttribute, setDefaultDpAddress [ADDRESS]; or, in a
 package of their own, addEim HEX, updateEim HEX (an EimConfigurationData in DER), deleteEim
-EIMID, listEim.")]
+EIMID, listEim; or, alone, download ACTIVATION-CODE, downloadByEim ACTIVATION-CODE (the IPA isn't
+told of the code), downloadFromDefaultSmdp, downloadFromSmds [ADDRESS], each with confirmationCode
+CODE if the order asks for one: the code stays here.")]
 pub struct Enqueue {
     /// EID, 32 digits
     #[arg(long)]
@@ -181,9 +188,13 @@ fn serve(command: &Serve, out: &Out) -> Result<(), Failure> {
         ..EimOptions::default()
     };
     for forward in &command.forward {
-        let pair = forward
-            .split_once('=')
-            .and_then(|(name, address)| Some((name.to_owned(), address.parse().ok()?)));
+        let pair = forward.split_once('=').and_then(|(name, address)| {
+            Some(Forward {
+                name: name.to_owned(),
+                to: address.parse().ok()?,
+                binding: command.forward_binding.into(),
+            })
+        });
         options.forward.push(pair.ok_or_else(|| {
             Failure::new(
                 exit::USAGE,

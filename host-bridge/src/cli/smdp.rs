@@ -6,12 +6,13 @@ use super::{interrupt, pki};
 use applet_model::sgp::profile::{
     NotificationConfigurationInformation, NotificationEvent, ProfileClass,
 };
-use applet_model::sgp::{Eid, Encode};
+use applet_model::sgp::{ActivationCode, Eid, Encode, LPA_PREFIX};
 use cards::pki::{HierarchyOptions, SmdpCredential};
 use clap::{Args, Subcommand, ValueEnum};
 use host_bridge::exit;
 use host_bridge::personalize::VirtualLink;
-use host_bridge::smdp::push::{self, Binding, HttpServer, PushError, PushOrder};
+use host_bridge::smdp::client::{Binding, Es9Error, HttpServer};
+use host_bridge::smdp::push::{self, PushError, PushOrder};
 use host_bridge::smdp::{self, NewOrder, Smdp, SmdpError, SmdpOptions};
 use host_bridge::transport::CardLink;
 use host_bridge::transport::pcsc::PcscLink;
@@ -176,6 +177,15 @@ pub enum Form {
     Asn1,
 }
 
+impl From<Form> for Binding {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Json => Binding::Json,
+            Form::Asn1 => Binding::Asn1,
+        }
+    }
+}
+
 fn failed(error: SmdpError) -> Failure {
     let exit = match &error {
         SmdpError::Order(_) | SmdpError::NotLoopback(_) => exit::USAGE,
@@ -193,9 +203,9 @@ fn failed(error: SmdpError) -> Failure {
 fn push_failed(error: PushError) -> Failure {
     let exit = match &error {
         PushError::Link(_) => exit::LINK,
-        PushError::Server { .. } | PushError::Message { .. } => exit::SERVER,
+        PushError::Es9(Es9Error::Server { .. } | Es9Error::Message { .. }) => exit::SERVER,
         PushError::CodeMissing => exit::USAGE,
-        PushError::Card { .. } | PushError::Euicc { .. } | PushError::NotInstalled { .. } => {
+        PushError::Card { .. } | PushError::Euicc { .. } | PushError::NotInstalled(_) => {
             exit::CARD_REFUSED
         }
         _ => exit::FAILED,
@@ -203,7 +213,7 @@ fn push_failed(error: PushError) -> Failure {
     let text = with_causes(&error);
     match error {
         PushError::CodeMissing => Failure::new(exit, text).next("add --confirmation-code CODE"),
-        PushError::Server { .. } => {
+        PushError::Es9(Es9Error::Server { .. }) => {
             Failure::new(exit, text).next("the same command goes on where this one stopped")
         }
         _ => Failure::new(exit, text),
@@ -319,12 +329,13 @@ fn order(command: Order, out: &Out) -> Result<(), Failure> {
     };
     let number = smdp.order(&new).map_err(failed)?;
     let asks = new.confirmation_code.is_some();
-    // SGP.22 4.1: format 1, address, token; then object identifier and the flag for a confirmation code.
-    let activation_code = format!(
-        "LPA:1${}${matching_id}{}",
-        smdp.address(),
-        if asks { "$$1" } else { "" }
-    );
+    let activation_code = ActivationCode {
+        address: smdp.address().to_owned(),
+        matching_id: matching_id.clone(),
+        oid: None,
+        confirmation_code: asks,
+    };
+    let activation_code = format!("{LPA_PREFIX}{activation_code}");
     let value = serde_json::json!({
         "order": number, "matching_id": matching_id, "iccid": iccid,
         "activation_code": activation_code, "confirmation_code": asks,
@@ -381,10 +392,7 @@ impl Push {
         let mut server = HttpServer {
             to: self.smdp,
             host: self.address.clone(),
-            binding: match self.binding {
-                Form::Json => Binding::Json,
-                Form::Asn1 => Binding::Asn1,
-            },
+            binding: self.binding.into(),
         };
         let order = PushOrder {
             address: self.address,

@@ -19,7 +19,7 @@ use applet_model::sgp::euicc_result::{
     EuiccResultData, RollbackProfileResult,
 };
 use applet_model::sgp::ipa_data::IpaEuiccDataResponse;
-use applet_model::sgp::notification::PendingNotification;
+use applet_model::sgp::notification::{PendingNotification, ProfileInstallationResult};
 use applet_model::sgp::{Decode, Eid, Encode, TransactionId};
 use cards::pki::Cert;
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -120,13 +120,25 @@ impl Eim {
             EimPackageResult::EimPackageResultResponseError(error) => {
                 texts.push(self.take_response_error(&eid, error)?);
             }
-            EimPackageResult::IpaEuiccDataResponse(_)
-            | EimPackageResult::ProfileDownloadTriggerResult(_) => {
+            EimPackageResult::ProfileDownloadTriggerResult(result) => {
+                let (text, told) = self.take_trigger_result(&eid, result)?;
+                texts.push(text);
+                acknowledged.extend(told);
+            }
+            EimPackageResult::IpaEuiccDataResponse(_) => {
                 let raw = encoded(result)?;
                 let text = format!("{}: this eIM asked for none", result.alternative());
+                let evidence = Evidence {
+                    package: None,
+                    seq_number: None,
+                    raw: &raw,
+                    verified: false,
+                    verdict: &text,
+                    text: "",
+                };
                 self.with_db(|db| {
                     let tx = db.transaction()?;
-                    keep(&tx, &eid.to_string(), None, None, &raw, false, &text, "")?;
+                    keep(&tx, &eid.to_string(), &evidence)?;
                     tx.commit()
                 })?;
                 texts.push(text);
@@ -193,6 +205,8 @@ impl Eim {
         for raw in waiting {
             if let Ok(result) = EuiccPackageResult::from_der(&raw) {
                 self.take_result(eid, &result)?;
+            } else if let Ok(result) = ProfileInstallationResult::from_der(&raw) {
+                self.take_installation(eid, None, &result)?;
             }
         }
         Ok("certificates learned".into())
@@ -242,8 +256,15 @@ impl Eim {
                 Ok(()) => "verified".to_owned(),
                 Err(why) => why.clone(),
             };
-            let seq = result.seq_number();
-            let new = keep(&tx, &name, package, seq, &raw, verified, &says, &text)?;
+            let evidence = Evidence {
+                package,
+                seq_number: result.seq_number(),
+                raw: &raw,
+                verified,
+                verdict: &says,
+                text: &text,
+            };
+            let new = keep(&tx, &name, &evidence)?;
             let log = match asked {
                 _ if !new => format!("again: {text}"),
                 None => format!("{text} ({says}; it answers no package of this eIM)"),
@@ -288,22 +309,26 @@ impl Eim {
     }
 }
 
+/// A result as it came, and what is thought of it.
+pub(super) struct Evidence<'a> {
+    pub(super) package: Option<i64>,
+    pub(super) seq_number: Option<u64>,
+    pub(super) raw: &'a [u8],
+    pub(super) verified: bool,
+    pub(super) verdict: &'a str,
+    pub(super) text: &'a str,
+}
+
 /// Keeps a result; false if these bytes were here before with the same verdict.
-#[allow(clippy::too_many_arguments)]
-fn keep(
+pub(super) fn keep(
     tx: &Transaction<'_>,
     eid: &str,
-    package: Option<i64>,
-    seq_number: Option<u64>,
-    raw: &[u8],
-    verified: bool,
-    verdict: &str,
-    text: &str,
+    evidence: &Evidence<'_>,
 ) -> rusqlite::Result<bool> {
     let before: Option<bool> = tx
         .query_row(
             "SELECT verified FROM result WHERE eid = ?1 AND raw = ?2",
-            params![eid, raw],
+            params![eid, evidence.raw],
             |row| row.get(0),
         )
         .optional()?;
@@ -314,16 +339,16 @@ fn keep(
          verified = excluded.verified, verdict = excluded.verdict",
         params![
             eid,
-            package,
-            seq_number.map(int),
-            raw,
-            verified,
-            verdict,
-            text,
+            evidence.package,
+            evidence.seq_number.map(int),
+            evidence.raw,
+            evidence.verified,
+            evidence.verdict,
+            evidence.text,
             now()
         ],
     )?;
-    Ok(before.is_none_or(|before| !before && verified))
+    Ok(before.is_none_or(|before| !before && evidence.verified))
 }
 
 fn asked(
@@ -393,7 +418,7 @@ fn settle(
                 asked.eid,
                 asked.place,
                 asked.attempt + 1,
-                package,
+                package.der,
                 text.join("; "),
                 now(),
                 asked.id
@@ -525,12 +550,14 @@ fn transaction_id(result: &EimPackageResult) -> Option<&TransactionId> {
             both.euicc_package_result.eim_transaction_id()
         }
         EimPackageResult::EimPackageResultResponseError(error) => error.eim_transaction_id.as_ref(),
-        EimPackageResult::IpaEuiccDataResponse(_)
-        | EimPackageResult::ProfileDownloadTriggerResult(_) => None,
+        EimPackageResult::ProfileDownloadTriggerResult(result) => {
+            result.eim_transaction_id.as_ref()
+        }
+        EimPackageResult::IpaEuiccDataResponse(_) => None,
     }
 }
 
-fn encoded(value: &impl Encode) -> Result<Vec<u8>, EimError> {
+pub(super) fn encoded(value: &impl Encode) -> Result<Vec<u8>, EimError> {
     value.to_der().map_err(|e| EimError::Encoding {
         what: "a result",
         detail: e.to_string(),

@@ -6,6 +6,7 @@ use super::store::{self, int, now};
 use super::{Eim, EimError, queue};
 use applet_model::sgp::esipa::{EimPackageError, GetEimPackageRequest, GetEimPackageResponse};
 use applet_model::sgp::euicc_package::{EuiccPackage, EuiccPackageSigned, signature_input};
+use applet_model::sgp::ipa_data::ProfileDownloadTriggerRequest;
 use applet_model::sgp::{Decode, Eid, Encode, TransactionId};
 use applet_model::tlv;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -64,6 +65,9 @@ impl Eim {
                 ),
             });
         }
+        if let Ok(trigger) = ProfileDownloadTriggerRequest::from_der(&waiting.package) {
+            return self.hand_out_trigger(&eid, &waiting, trigger);
+        }
         let fault = self.take_fault(false, Some(&eid));
         let signed = self.sign(&eid, &waiting, fault.as_ref())?;
         let Signed {
@@ -91,6 +95,32 @@ impl Eim {
                 "package {id}, attempt {}, counter {counter}: {}{wrong}",
                 waiting.attempt, waiting.text
             ),
+        })
+    }
+
+    /// A download is asked of the IPA, which needs no signature and no counter.
+    fn hand_out_trigger(
+        &self,
+        eid: &Eid,
+        waiting: &Waiting,
+        mut trigger: ProfileDownloadTriggerRequest,
+    ) -> Result<Delivery, EimError> {
+        let transaction_id = self.transaction_id(eid, waiting.id, 0);
+        trigger.eim_transaction_id = TransactionId::new(transaction_id.clone());
+        let request = trigger.to_der().map_err(|e| EimError::Encoding {
+            what: "ProfileDownloadTriggerRequest",
+            detail: e.to_string(),
+        })?;
+        self.with_db(|db| {
+            db.execute(
+                "UPDATE package SET state = 'sent', transaction_id = ?2, request = ?3, deliveries = 1, sent_at = ?4 \
+                 WHERE id = ?1",
+                params![waiting.id, transaction_id, request, now()],
+            )
+        })?;
+        Ok(Delivery {
+            body: tlv::write(0xBF4F, &request),
+            text: format!("package {}: {}", waiting.id, waiting.text),
         })
     }
 

@@ -1,9 +1,14 @@
 //! The server: ESipa's ASN.1 binding over HTTP (SGP.32 6.1.1), plain, for laboratories.
 
+use super::download::Forwarded;
 use super::fault::EimFault;
-use super::guard::{Cut, Guard};
 use super::log::Exchange;
 use super::{Eim, EimError, lock};
+use crate::web::{self, ASN1, Cut, PATH, ServerHandle};
+use applet_model::sgp::download::{
+    AuthenticateClientRequestEsipa, CancelSessionRequestEsipa, GetBoundProfilePackageRequestEsipa,
+    InitiateAuthenticationRequestEsipa,
+};
 use applet_model::sgp::esipa::{
     GetEimPackageRequest, HandleNotificationEsipa, ProvideEimPackageResult,
 };
@@ -12,52 +17,9 @@ use applet_model::tlv;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::http::{HeaderMap, Response, header};
 use axum::routing::post;
 use std::net::SocketAddr;
-use std::thread::JoinHandle;
-use std::time::Duration;
-use tokio::sync::oneshot;
-
-/// The path of every ESipa function in the ASN.1 binding.
-pub const PATH: &str = "/gsma/rsp2/asn1";
-/// Content type of requests and answers.
-pub(crate) const CONTENT_TYPE: &str = "application/x-gsma-rsp-asn1";
-/// `X-Admin-Protocol` of answers; requests aren't refused by theirs.
-pub(crate) const ADMIN_PROTOCOL: &str = "gsma/rsp/v2.1.0";
-
-/// A server that runs in a thread of its own, until it is shut down or dropped.
-#[derive(Debug)]
-pub struct ServerHandle {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl ServerHandle {
-    /// The address it listens on, with the real port if 0 was asked for.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Stops it; connections are closed.
-    pub fn shutdown(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for ServerHandle {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
 
 impl Eim {
     /// Serves ESipa on this address (port 0: any free one).
@@ -70,14 +32,19 @@ impl Eim {
             .route(PATH, post(handle))
             .layer(DefaultBodyLimit::max(options.body_limit))
             .with_state(self.clone());
-        serve("eim", address, options.idle_timeout, app)
+        web::serve("eim", address, options.idle_timeout, app)
             .map_err(|source| EimError::Listen { address, source })
     }
 
     /// Does what a request body asks for, without HTTP around it: status, answer body, EID if it
     /// is named, and what was done.
-    fn answer(&self, body: &[u8]) -> Answer {
+    pub(super) fn answer(&self, body: &[u8]) -> Answer {
         let function = function(body);
+        let mut eid = eid_of(body);
+        let mut sent_on = |forwarded: Forwarded| {
+            eid = forwarded.eid;
+            (200, forwarded.body, forwarded.text)
+        };
         let done = match function {
             "GetEimPackage" => read::<GetEimPackageRequest>(body).map(|request| {
                 self.get_package(&request)
@@ -105,6 +72,14 @@ impl Eim {
                 };
                 Ok((204, Vec::new(), text))
             }),
+            "InitiateAuthentication" => read::<InitiateAuthenticationRequestEsipa>(body)
+                .map(|request| self.initiate_authentication(&request).map(&mut sent_on)),
+            "AuthenticateClient" => read::<AuthenticateClientRequestEsipa>(body)
+                .map(|request| self.authenticate_client(&request).map(&mut sent_on)),
+            "GetBoundProfilePackage" => read::<GetBoundProfilePackageRequestEsipa>(body)
+                .map(|request| self.get_bound_profile_package(&request).map(&mut sent_on)),
+            "CancelSession" => read::<CancelSessionRequestEsipa>(body)
+                .map(|request| self.cancel_session(&request).map(&mut sent_on)),
             "" => Err("the body is no ESipa message".to_owned()),
             other => Ok(Ok((
                 501,
@@ -121,14 +96,15 @@ impl Eim {
             status,
             response,
             text,
+            eid,
         }
     }
 
-    fn log(&self, function: &str, eid: Option<&Eid>, status: u16, request: &[u8], answer: &Answer) {
+    fn log(&self, function: &str, status: u16, request: &[u8], answer: &Answer) {
         lock(&self.inner.log).push(Exchange {
             number: 0,
             function: function.to_owned(),
-            eid: eid.map(ToString::to_string),
+            eid: answer.eid.as_ref().map(ToString::to_string),
             status,
             request: hex::encode_upper(request),
             response: hex::encode_upper(&answer.response),
@@ -137,50 +113,12 @@ impl Eim {
     }
 }
 
-/// Serves an application in a thread of this name; a connection may be silent for `idle`.
-pub(crate) fn serve(
-    name: &str,
-    address: SocketAddr,
-    idle: Duration,
-    app: Router,
-) -> std::io::Result<ServerHandle> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    let local = listener.local_addr()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let guard = {
-        let _context = runtime.enter();
-        Guard {
-            listener: tokio::net::TcpListener::from_std(listener)?,
-            idle,
-        }
-    };
-    let (stop, stopped) = oneshot::channel::<()>();
-    let thread = std::thread::Builder::new()
-        .name(name.into())
-        .spawn(move || {
-            runtime.block_on(async {
-                let service = app.into_make_service_with_connect_info::<Cut>();
-                tokio::select! {
-                    _ = async { axum::serve(guard, service).await } => {}
-                    _ = stopped => {}
-                }
-            });
-            runtime.shutdown_timeout(Duration::from_secs(1));
-        })?;
-    Ok(ServerHandle {
-        address: local,
-        stop: Some(stop),
-        thread: Some(thread),
-    })
-}
-
-struct Answer {
-    status: u16,
+pub(super) struct Answer {
+    pub(super) status: u16,
     response: Vec<u8>,
     text: String,
+    /// Whose message it is, as far as is known.
+    eid: Option<Eid>,
 }
 
 /// The ESipa function that a body's tag names (SGP.32 6.3.2); empty if it is none.
@@ -219,17 +157,19 @@ async fn handle(
     let fault = eim.take_fault(true, eid.as_ref());
     let wrong_type = headers
         .get(header::CONTENT_TYPE)
-        .is_some_and(|value| !value.as_bytes().starts_with(CONTENT_TYPE.as_bytes()));
+        .is_some_and(|value| !value.as_bytes().starts_with(ASN1.as_bytes()));
     let mut answer = match &fault {
         Some(EimFault::HttpStatus { status }) => Answer {
             status: *status,
             response: Vec::new(),
             text: String::new(),
+            eid,
         },
         _ if wrong_type => Answer {
             status: 415,
             response: Vec::new(),
-            text: format!("the content type isn't {CONTENT_TYPE}"),
+            text: format!("the content type isn't {ASN1}"),
+            eid,
         },
         _ => {
             // Signatures and the database are no work for the thread that serves the sockets.
@@ -240,6 +180,7 @@ async fn handle(
                     status: 500,
                     response: Vec::new(),
                     text: e.to_string(),
+                    eid,
                 },
             }
         }
@@ -257,30 +198,11 @@ async fn handle(
         Some(EimFault::Silent) => 0,
         _ => answer.status,
     };
-    eim.log(function(&body), eid.as_ref(), logged, &body, &answer);
+    eim.log(function(&body), logged, &body, &answer);
     match fault {
         Some(EimFault::Silent) => std::future::pending::<()>().await,
         Some(EimFault::CutMidAnswer { bytes }) => cut.after(bytes),
         _ => {}
     }
-    respond(answer)
-}
-
-fn respond(answer: Answer) -> Response<Body> {
-    let empty = answer.response.is_empty();
-    let mut response = Response::new(Body::from(answer.response));
-    *response.status_mut() =
-        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    headers.insert(
-        "x-admin-protocol",
-        header::HeaderValue::from_static(ADMIN_PROTOCOL),
-    );
-    if !empty {
-        headers.insert(
-            header::CONTENT_TYPE,
-            header::HeaderValue::from_static(CONTENT_TYPE),
-        );
-    }
-    response
+    web::respond(answer.status, ASN1, answer.response)
 }

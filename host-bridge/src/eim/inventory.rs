@@ -187,6 +187,23 @@ fn set_state(tx: &Transaction<'_>, eid: &str, iccid: &str, state: &str) -> rusql
     .map(|_| ())
 }
 
+/// A profile was installed: it is there, and disabled unless it is known to be enabled.
+pub(super) fn installed(
+    tx: &Transaction<'_>,
+    eid: &str,
+    iccid: &str,
+    name: &str,
+    provider: &str,
+) -> rusqlite::Result<()> {
+    tx.execute(
+        "INSERT INTO profile (eid, iccid, state, name, provider) VALUES (?1, ?2, 'disabled', ?3, ?4) \
+         ON CONFLICT (eid, iccid) DO UPDATE SET \
+         name = CASE WHEN ?3 = '' THEN name ELSE ?3 END, provider = CASE WHEN ?4 = '' THEN provider ELSE ?4 END",
+        params![eid, iccid, name, provider],
+    )
+    .map(|_| ())
+}
+
 fn take_list(
     tx: &Transaction<'_>,
     eid: &str,

@@ -15,15 +15,18 @@
 //! | `collect` | ESipa.ProvideEimPackageResult: verification, acknowledgement, retries |
 //! | `inventory` | what verified results say of profiles and eIMs |
 //! | `notify` | ESipa.HandleNotification, and forwarding |
-//! | `http`, `guard` | the server, its limits and time-outs |
+//! | `download` | indirect download: ESipa's functions sent on to an SM-DP+ |
+//! | `installation` | what became of a download |
+//! | `http` | the server |
 //! | `fault` | answers that are wrong on purpose |
 
 mod collect;
 mod deliver;
+mod download;
 mod fault;
-mod guard;
-pub(crate) mod http;
+mod http;
 mod identity;
+mod installation;
 mod inventory;
 mod log;
 mod notify;
@@ -36,14 +39,17 @@ mod store;
 mod tests;
 #[cfg(test)]
 mod with_euicc;
+#[cfg(test)]
+mod with_smdp;
 
+pub use crate::web::{PATH, ServerHandle};
+pub use download::Forward;
 pub use fault::{EimFault, FaultPlan};
-pub use http::{PATH, ServerHandle};
 pub use identity::EimIdentity;
 pub use inventory::{Inventory, ProfileRow};
 pub use log::Exchange;
 pub use notify::NotificationRow;
-pub use operation::Operation;
+pub use operation::{Download, Operation, Source};
 pub use queue::{Enqueued, PackageRow, PackageState};
 pub use store::{DeviceRow, Registration, ResultRow, Summary};
 
@@ -85,8 +91,8 @@ pub enum EimError {
         /// What is wrong.
         why: String,
     },
-    /// A package of nothing, or of PSMOs and eCOs together (SGP.32 2.11.1.1 has one or the other).
-    #[error("a package holds PSMOs or eCOs, at least one: {0}")]
+    /// A package of nothing, or of PSMOs and eCOs together (SGP.32 2.11.1.1 has one or the other), or of a download and more.
+    #[error("a package holds PSMOs, or eCOs, or one download: {0}")]
     Mixed(String),
     /// Something can't be encoded.
     #[error("encoding {what}: {detail}")]
@@ -124,9 +130,9 @@ pub struct EimOptions {
     pub body_limit: usize,
     /// Real time that a connection may be silent.
     pub idle_timeout: Duration,
-    /// Where notifications for an address (as the profile names it) are forwarded to, over plain
-    /// HTTP. Others are stored as "not forwarded".
-    pub forward: Vec<(String, SocketAddr)>,
+    /// Ways to SM-DP+s and others who are notified. What is for another address isn't forwarded; [`Eim::forward`] opens
+    /// more ways later.
+    pub forward: Vec<Forward>,
 }
 
 impl Default for EimOptions {
@@ -153,6 +159,7 @@ struct Inner {
     path: String,
     identity: EimIdentity,
     options: EimOptions,
+    ways: Mutex<Vec<Forward>>,
     faults: Mutex<Vec<FaultPlan>>,
     log: Mutex<log::Log>,
 }
@@ -192,6 +199,7 @@ impl Eim {
                 db: Mutex::new(db),
                 path,
                 identity,
+                ways: Mutex::new(options.forward.clone()),
                 options,
                 faults: Mutex::new(Vec::new()),
                 log: Mutex::new(log::Log::default()),
@@ -250,10 +258,12 @@ impl Eim {
         // part of what makes a request the same.
         let request = Sha256::new()
             .chain_update(eid.0)
-            .chain_update(&package)
+            .chain_update(&package.der)
+            .chain_update(&text)
             .finalize();
         let new = queue::New {
-            package: &package,
+            package: &package.der,
+            order: package.order.as_ref(),
             text: &text,
             expires_at,
             request: key.map(|key| (key, request.as_slice())),

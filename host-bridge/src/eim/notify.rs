@@ -1,20 +1,28 @@
 //! ESipa.HandleNotification (SGP.32 5.14.7, 3.7): notifications are kept, and forwarded to the
 //! address that the profile names if there is a way there.
 
+use super::download::eid_in;
 use super::store::{self, int, now};
 use super::{Eim, EimError};
-use applet_model::sgp::notification::{NotificationMetadata, PendingNotification};
-use applet_model::sgp::{Eid, Encode};
-use applet_model::tlv;
+use crate::smdp::client::Es9;
+use applet_model::sgp::es9::{HandleNotification, RemoteProfileProvisioningRequest as Request};
+use applet_model::sgp::notification::{
+    CompactOtherSignedNotification, NotificationMetadata, OtherSignedNotification,
+    PendingNotification,
+};
+use applet_model::sgp::{CertificateDer, Eid, Encode};
 use cards::pki::Cert;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
-/// How long a receiver of notifications may take for each step.
-const FORWARD_TIMEOUT: Duration = Duration::from_secs(3);
+/// So many eUICCs are asked for, most recently seen first, whose a notification is that names none.
+const CANDIDATES: u32 = 1000;
+/// In place of the EID of a notification that is nobody's who is known.
+const NOBODY: &str = "unknown";
+
+/// States of a notification.
+const FORWARDED: &str = "forwarded";
+const NOT_FORWARDED: &str = "not forwarded";
 
 /// A notification and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,7 +64,7 @@ pub(super) fn list(db: &mut Connection, eid: &Eid) -> rusqlite::Result<Vec<Notif
 
 impl Eim {
     /// Keeps a notification, learns the certificates it carries, and forwards it. The same bytes
-    /// again change nothing. Gives what was done, in words.
+    /// again change nothing if they were forwarded. Gives what was done, in words.
     pub(super) fn take_notification(
         &self,
         eid: Option<&Eid>,
@@ -66,45 +74,36 @@ impl Eim {
             what: "a notification",
             detail: e.to_string(),
         })?;
-        let eid = match eid.copied().or_else(|| eid_of(notification)) {
-            Some(eid) => eid,
-            None => return Ok("a notification of nobody: dropped".into()),
+        let eid = match eid {
+            Some(eid) => Some(*eid),
+            None => self.whose(notification)?,
         };
-        if let PendingNotification::OtherSignedNotification(signed) = notification {
+        if let (Some(eid), PendingNotification::OtherSignedNotification(signed)) =
+            (&eid, notification)
+        {
             self.learn(
-                &eid,
+                eid,
                 &signed.euicc_certificate.to_bytes(),
                 &signed.eum_certificate.to_bytes(),
             )?;
         }
-        let name = eid.to_string();
-        let known: Option<i64> = self.with_db(|db| {
+        let name = eid.map_or(NOBODY.to_owned(), |eid| eid.to_string());
+        let known: Option<String> = self.with_db(|db| {
             db.query_row(
-                "SELECT id FROM notification WHERE eid = ?1 AND raw = ?2",
+                "SELECT state FROM notification WHERE eid = ?1 AND raw = ?2",
                 params![name, raw],
                 |row| row.get(0),
             )
             .optional()
         })?;
-        if known.is_some() {
-            return Ok(format!("notification {} again", notification.seq_number()));
+        let seq = notification.seq_number();
+        if known.as_deref() == Some(FORWARDED) {
+            return Ok(format!("notification {seq} again"));
         }
         let verified = self.is_signed_by(&name, notification)?;
+        let (state, reason) = self.send_on(&name, notification)?;
         let metadata = metadata(notification);
         let address = metadata.map_or("", |m| m.notification_address.as_str());
-        // Not under the database's lock: the receiver may be slow.
-        let (state, reason) = match self.forward_to(address) {
-            None if address.is_empty() => (
-                "not forwarded",
-                "a compact notification names no address".to_owned(),
-            ),
-            None => ("not forwarded", format!("no way to {address:?} is set up")),
-            Some(to) => match post(to, address, &handle_notification(&raw)) {
-                Ok(status @ 200..=299) => ("forwarded", format!("answered {status}")),
-                Ok(status) => ("not forwarded", format!("{to} answered {status}")),
-                Err(e) => ("not forwarded", format!("{to}: {e}")),
-            },
-        };
         let operation = metadata.map_or_else(
             || "notificationInstall".into(),
             |m| m.profile_management_operation.names().join(" "),
@@ -112,26 +111,124 @@ impl Eim {
         let iccid = metadata
             .and_then(|m| m.iccid)
             .map(|iccid| iccid.to_string());
-        let seq = notification.seq_number();
-        let text = format!("notification {seq} {operation}: {state}, {reason}");
+        let mut text = format!("notification {seq} {operation}: {state}, {reason}");
         self.with_db(|db| {
             db.execute(
-                "INSERT OR IGNORE INTO notification \
+                "INSERT INTO notification \
                  (eid, seq_number, operation, iccid, address, raw, verified, state, reason, received_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+                 ON CONFLICT (eid, raw) DO UPDATE SET \
+                 verified = excluded.verified, state = excluded.state, reason = excluded.reason",
                 params![name, int(seq), operation, iccid, address, raw, verified, state, reason, now()],
             )
         })?;
+        if let (Some(eid), PendingNotification::ProfileInstallationResult(result)) =
+            (&eid, notification)
+        {
+            let installation = self.take_installation(eid, None, result)?;
+            text = format!("{installation}; {text}");
+        }
         Ok(text)
     }
 
-    fn forward_to(&self, address: &str) -> Option<SocketAddr> {
-        self.inner
-            .options
-            .forward
-            .iter()
-            .find(|(name, _)| name == address)
-            .map(|(_, to)| *to)
+    /// Whose notification it is: it says so, its transaction is known, or its signature is an eUICC's.
+    fn whose(&self, notification: &PendingNotification) -> Result<Option<Eid>, EimError> {
+        if let Some(eid) = eid_of(notification) {
+            return Ok(Some(eid));
+        }
+        let id = match notification {
+            PendingNotification::ProfileInstallationResult(result) => {
+                &result.profile_installation_result_data.transaction_id
+            }
+            PendingNotification::CompactProfileInstallationResult(result) => {
+                &result
+                    .compact_profile_installation_result_data
+                    .transaction_id
+            }
+            _ => return self.signer(notification),
+        };
+        match self.transaction(id)?.and_then(|t| t.eid) {
+            Some(eid) => Ok(Some(eid)),
+            None => self.signer(notification),
+        }
+    }
+
+    fn signer(&self, notification: &PendingNotification) -> Result<Option<Eid>, EimError> {
+        let candidates: Vec<String> = self.with_db(|db| {
+            db.prepare_cached(
+                "SELECT eid FROM device WHERE euicc_certificate IS NOT NULL ORDER BY seen_at DESC LIMIT ?1",
+            )?
+            .query_map([CANDIDATES], |row| row.get(0))?
+            .collect()
+        })?;
+        for eid in candidates {
+            if self.is_signed_by(&eid, notification)? {
+                return Ok(eid.parse().ok());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tells the receiver; not under the database's lock, as it may be slow. Gives state and reason.
+    fn send_on(
+        &self,
+        eid: &str,
+        notification: &PendingNotification,
+    ) -> Result<(&'static str, String), EimError> {
+        let address = metadata(notification).map_or("", |m| m.notification_address.as_str());
+        let Some(mut way) = self.way_to(address) else {
+            let reason = match address.is_empty() {
+                true => "a compact result names no address".to_owned(),
+                false => format!("no way to {address:?} is set up"),
+            };
+            return Ok((NOT_FORWARDED, reason));
+        };
+        let whole = match notification {
+            PendingNotification::CompactOtherSignedNotification(compact) => {
+                match self.with_certificates(eid, compact)? {
+                    Some(whole) => whole,
+                    None => {
+                        let reason = "it is compact, and the eUICC's certificates aren't known";
+                        return Ok((NOT_FORWARDED, reason.into()));
+                    }
+                }
+            }
+            whole => whole.clone(),
+        };
+        let to = way.to;
+        let request = Request::HandleNotification(HandleNotification {
+            pending_notification: whole,
+        });
+        Ok(match way.call(&request) {
+            Ok(_) => (FORWARDED, format!("{to} has it")),
+            Err(e) => (NOT_FORWARDED, e.to_string()),
+        })
+    }
+
+    /// The whole form of a compact notification: with the certificates that the eIM knows.
+    fn with_certificates(
+        &self,
+        eid: &str,
+        compact: &CompactOtherSignedNotification,
+    ) -> Result<Option<PendingNotification>, EimError> {
+        let keys = self.with_db(|db| store::keys(db, eid))?;
+        let certificate = |der: Option<Vec<u8>>| CertificateDer::from_bytes(&der?).ok();
+        let (Some(euicc), Some(eum)) = keys.map_or((None, None), |keys| {
+            (
+                certificate(keys.euicc_certificate),
+                certificate(keys.eum_certificate),
+            )
+        }) else {
+            return Ok(None);
+        };
+        Ok(Some(PendingNotification::OtherSignedNotification(
+            OtherSignedNotification {
+                tbs_other_notification: compact.tbs_other_notification.clone(),
+                euicc_notification_signature: compact.euicc_notification_signature.clone(),
+                euicc_certificate: euicc,
+                eum_certificate: eum,
+            },
+        )))
     }
 
     fn is_signed_by(
@@ -182,48 +279,11 @@ fn metadata(notification: &PendingNotification) -> Option<&NotificationMetadata>
     }
 }
 
-/// Whose notification it is, if it says so itself: the compact form's EID, or the subject's serial
-/// number of the eUICC's certificate (SGP.22 4.5.2.1.0.3).
+/// Whose notification it is, if it says so itself: the compact form's EID, or the eUICC's certificate.
 fn eid_of(notification: &PendingNotification) -> Option<Eid> {
-    const SERIAL_NUMBER: der::asn1::ObjectIdentifier =
-        der::asn1::ObjectIdentifier::new_unwrap("2.5.4.5");
     match notification {
         PendingNotification::CompactOtherSignedNotification(signed) => signed.eid_value,
-        PendingNotification::OtherSignedNotification(signed) => {
-            let certificate = signed.euicc_certificate.parse().ok()?;
-            let subject = certificate.tbs_certificate().subject();
-            let serial = subject.iter().find(|a| a.oid == SERIAL_NUMBER)?;
-            std::str::from_utf8(serial.value.value()).ok()?.parse().ok()
-        }
+        PendingNotification::OtherSignedNotification(signed) => eid_in(&signed.euicc_certificate),
         _ => None,
     }
-}
-
-/// ES9+.HandleNotification in the ASN.1 binding (SGP.22 6.6): `pendingNotification` and the request around it are EXPLICIT.
-fn handle_notification(pending: &[u8]) -> Vec<u8> {
-    let message = tlv::write(0xBF3D, &tlv::write(0xA0, pending));
-    tlv::write(0xA2, &message)
-}
-
-/// Posts a message and gives the HTTP status.
-fn post(to: SocketAddr, host: &str, body: &[u8]) -> std::io::Result<u16> {
-    let mut stream = TcpStream::connect_timeout(&to, FORWARD_TIMEOUT)?;
-    stream.set_read_timeout(Some(FORWARD_TIMEOUT))?;
-    stream.set_write_timeout(Some(FORWARD_TIMEOUT))?;
-    let head = format!(
-        "POST {} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {}\r\nX-Admin-Protocol: {}\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n",
-        super::PATH,
-        super::http::CONTENT_TYPE,
-        super::http::ADMIN_PROTOCOL,
-        body.len()
-    );
-    stream.write_all(&[head.as_bytes(), body].concat())?;
-    let mut answer = Vec::new();
-    stream.take(4096).read_to_end(&mut answer)?;
-    String::from_utf8_lossy(&answer)
-        .split_whitespace()
-        .nth(1)
-        .and_then(|status| status.parse().ok())
-        .ok_or_else(|| std::io::Error::other("the answer isn't HTTP"))
 }

@@ -1,10 +1,15 @@
-//! What an eIM can ask an eUICC to do: PSMOs and eCOs (SGP.32 2.11.1.1.3, 2.11.1.1.4).
+//! What an eIM can ask for: of an eUICC PSMOs and eCOs (SGP.32 2.11.1.1.3, 2.11.1.1.4), of its IPA downloads (2.11.1.3).
 
 use super::EimError;
+use crate::smdp::order::code_hash;
 use applet_model::sgp::eim_config::EimConfigurationData;
 use applet_model::sgp::es10::SetDefaultDpAddressRequest;
 use applet_model::sgp::euicc_package::{Eco, EuiccPackage, NoParameters, ProfileOperation, Psmo};
-use applet_model::sgp::{Decode, Encode, Iccid};
+use applet_model::sgp::ipa_data::{
+    ContactSmds, ProfileDownloadData, ProfileDownloadTriggerRequest,
+};
+use applet_model::sgp::{ActivationCode, Decode, Encode, Iccid};
+use der::asn1::Null;
 use std::fmt;
 use std::str::FromStr;
 
@@ -15,6 +20,48 @@ pub enum Operation {
     Psmo(Psmo),
     /// An eIM configuration operation.
     Eco(Eco),
+    /// A profile download.
+    Download(Download),
+}
+
+/// A profile download that the IPA is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Download {
+    /// Where the profile is to be had.
+    pub from: Source,
+    /// The order's confirmation code. It stays with the eIM, which gives the IPA its hash when the SM-DP+ asks for
+    /// it.
+    pub confirmation_code: Option<String>,
+}
+
+/// Where a profile is to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// At an SM-DP+; the IPA is told.
+    ActivationCode(ActivationCode),
+    /// At an SM-DP+ that only the eIM knows: for an IPA with eimDownloadDataHandling.
+    ByEim(ActivationCode),
+    /// At the eUICC's default SM-DP+.
+    DefaultSmdp,
+    /// Where an SM-DS says.
+    Smds(Option<String>),
+}
+
+/// What only the eIM knows of a download that is queued.
+pub(super) struct DownloadOrder {
+    pub(super) activation_code: Option<String>,
+    /// The IPA isn't told of the activation code.
+    pub(super) by_eim: bool,
+    /// See [`code_hash`].
+    pub(super) code_hash: Option<Vec<u8>>,
+}
+
+/// A package as it is queued.
+pub(super) struct Packed {
+    /// EuiccPackage, or ProfileDownloadTriggerRequest (BF54).
+    pub(super) der: Vec<u8>,
+    /// Of a download.
+    pub(super) order: Option<DownloadOrder>,
 }
 
 impl Operation {
@@ -89,6 +136,24 @@ impl fmt::Display for Operation {
             Operation::Eco(Eco::UpdateEim(entry)) => write!(f, "updateEim {}", entry.eim_id),
             Operation::Eco(Eco::DeleteEim(delete)) => write!(f, "deleteEim {}", delete.eim_id),
             Operation::Eco(eco) => f.write_str(eco.alternative()),
+            Operation::Download(download) => write!(f, "{download}"),
+        }
+    }
+}
+
+impl fmt::Display for Download {
+    /// As [`Operation::from_str`] reads it, but for the confirmation code.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.from {
+            Source::ActivationCode(code) => write!(f, "download {code}")?,
+            Source::ByEim(code) => write!(f, "downloadByEim {code}")?,
+            Source::DefaultSmdp => f.write_str("downloadFromDefaultSmdp")?,
+            Source::Smds(None) => f.write_str("downloadFromSmds")?,
+            Source::Smds(Some(address)) => write!(f, "downloadFromSmds {address}")?,
+        }
+        match self.confirmation_code {
+            Some(_) => f.write_str(" confirmationCode ***"),
+            None => Ok(()),
         }
     }
 }
@@ -98,13 +163,39 @@ impl FromStr for Operation {
 
     /// `enable ICCID [rollback]`, `disable ICCID`, `delete ICCID`, `listProfileInfo`, `getRAT`,
     /// `setFallbackAttribute ICCID`, `unsetFallbackAttribute`, `setDefaultDpAddress [ADDRESS]`,
-    /// `addEim HEX`, `updateEim HEX` (an EimConfigurationData in DER), `deleteEim EIMID`, `listEim`.
+    /// `addEim HEX`, `updateEim HEX` (an EimConfigurationData in DER), `deleteEim EIMID`, `listEim`,
+    /// `download ACTIVATION-CODE`, `downloadByEim ACTIVATION-CODE`, `downloadFromDefaultSmdp`,
+    /// `downloadFromSmds [ADDRESS]`, each with `confirmationCode CODE` if one is asked for.
     fn from_str(text: &str) -> Result<Self, EimError> {
         let wrong = |why: String| EimError::Operation {
             text: text.to_owned(),
             why,
         };
         let words: Vec<&str> = text.split_whitespace().collect();
+        let (words, confirmation_code) = match &words[..] {
+            [rest @ .., "confirmationCode", code] => (rest, Some((*code).to_owned())),
+            all => (all, None),
+        };
+        let code = |word: &str| -> Result<ActivationCode, EimError> {
+            word.parse().map_err(|e| wrong(format!("{e}")))
+        };
+        let from = match words {
+            ["download", word] => Some(Source::ActivationCode(code(word)?)),
+            ["downloadByEim", word] => Some(Source::ByEim(code(word)?)),
+            ["downloadFromDefaultSmdp"] => Some(Source::DefaultSmdp),
+            ["downloadFromSmds"] => Some(Source::Smds(None)),
+            ["downloadFromSmds", address] => Some(Source::Smds(Some((*address).to_owned()))),
+            _ => None,
+        };
+        if let Some(from) = from {
+            return Ok(Operation::Download(Download {
+                from,
+                confirmation_code,
+            }));
+        }
+        if confirmation_code.is_some() {
+            return Err(wrong("only a download has a confirmation code".into()));
+        }
         let iccid = |word: &str| -> Result<Iccid, EimError> {
             word.parse().map_err(|e| wrong(format!("{e}")))
         };
@@ -112,7 +203,7 @@ impl FromStr for Operation {
             let der = hex::decode(word).map_err(|e| wrong(e.to_string()))?;
             EimConfigurationData::from_der(&der).map_err(|e| wrong(e.to_string()))
         };
-        Ok(match words[..] {
+        Ok(match *words {
             ["enable", word] => Operation::enable(iccid(word)?, false),
             ["enable", word, "rollback"] => Operation::enable(iccid(word)?, true),
             ["disable", word] => Operation::disable(iccid(word)?),
@@ -139,8 +230,8 @@ impl FromStr for Operation {
             _ => {
                 return Err(wrong(
                     "expected enable, disable, delete, listProfileInfo, getRAT, setFallbackAttribute, \
-                     unsetFallbackAttribute, setDefaultDpAddress, addEim, updateEim, deleteEim or listEim \
-                     with its parameters"
+                     unsetFallbackAttribute, setDefaultDpAddress, addEim, updateEim, deleteEim, listEim, download, \
+                     downloadByEim, downloadFromDefaultSmdp or downloadFromSmds with its parameters"
                         .into(),
                 ));
             }
@@ -148,14 +239,30 @@ impl FromStr for Operation {
     }
 }
 
-/// The package of these operations, as DER.
-pub(super) fn package(operations: &[Operation]) -> Result<Vec<u8>, EimError> {
+/// The package of these operations.
+pub(super) fn package(operations: &[Operation]) -> Result<Packed, EimError> {
+    let encoded = |der: der::Result<Vec<u8>>| {
+        der.map_err(|e| EimError::Encoding {
+            what: "the package",
+            detail: e.to_string(),
+        })
+    };
     let mut psmos = Vec::new();
     let mut ecos = Vec::new();
     for operation in operations {
         match operation {
             Operation::Psmo(psmo) => psmos.push(psmo.clone()),
             Operation::Eco(eco) => ecos.push(eco.clone()),
+            Operation::Download(download) => {
+                let [_] = operations else {
+                    return Err(EimError::Mixed("a download stands alone".into()));
+                };
+                let der = encoded(download.trigger().to_der())?;
+                return Ok(Packed {
+                    der,
+                    order: Some(download.order()),
+                });
+            }
         }
     }
     let package = match (psmos.is_empty(), ecos.is_empty()) {
@@ -164,10 +271,53 @@ pub(super) fn package(operations: &[Operation]) -> Result<Vec<u8>, EimError> {
         (true, true) => return Err(EimError::Mixed("there is none".into())),
         (false, false) => return Err(EimError::Mixed("there are both".into())),
     };
-    package.to_der().map_err(|e| EimError::Encoding {
-        what: "the package",
-        detail: e.to_string(),
+    Ok(Packed {
+        der: encoded(package.to_der())?,
+        order: None,
     })
+}
+
+impl Download {
+    /// A download with an activation code that the IPA is told.
+    pub fn of(code: ActivationCode) -> Self {
+        Download {
+            from: Source::ActivationCode(code),
+            confirmation_code: None,
+        }
+    }
+
+    fn trigger(&self) -> ProfileDownloadTriggerRequest {
+        let data = match &self.from {
+            Source::ActivationCode(code) => {
+                Some(ProfileDownloadData::ActivationCode(code.to_string()))
+            }
+            Source::ByEim(_) => None,
+            Source::DefaultSmdp => Some(ProfileDownloadData::ContactDefaultSmdp(Null)),
+            Source::Smds(address) => Some(ProfileDownloadData::ContactSmds(ContactSmds {
+                smds_address: address.clone(),
+            })),
+        };
+        ProfileDownloadTriggerRequest {
+            profile_download_data: data,
+            eim_transaction_id: None,
+        }
+    }
+
+    fn order(&self) -> DownloadOrder {
+        let (code, by_eim) = match &self.from {
+            Source::ActivationCode(code) => (Some(code), false),
+            Source::ByEim(code) => (Some(code), true),
+            Source::DefaultSmdp | Source::Smds(_) => (None, false),
+        };
+        DownloadOrder {
+            activation_code: code.map(ToString::to_string),
+            by_eim,
+            code_hash: self
+                .confirmation_code
+                .as_deref()
+                .map(|code| code_hash(code).to_vec()),
+        }
+    }
 }
 
 /// The operations of a package.
@@ -195,10 +345,29 @@ mod tests {
             "unsetFallbackAttribute",
             "deleteEim eim.example",
             "listEim",
+            "download 1$smdp.example$LAB-1$2.999.10$1",
+            "downloadByEim 1$smdp.example$LAB-1",
+            "downloadFromDefaultSmdp",
+            "downloadFromSmds smds.example",
         ] {
             assert_eq!(text.parse::<Operation>().unwrap().to_string(), text);
         }
-        for bad in ["", "enable", "enable 1", "explode", "addEim 30"] {
+        let with_code = "download LPA:1$smdp.example$LAB-1$$1 confirmationCode 1234";
+        let shown = with_code.parse::<Operation>().unwrap().to_string();
+        assert_eq!(
+            shown,
+            "download 1$smdp.example$LAB-1$$1 confirmationCode ***"
+        );
+        for bad in [
+            "",
+            "enable",
+            "enable 1",
+            "explode",
+            "addEim 30",
+            "download",
+            "download smdp.example",
+            "getRAT confirmationCode 1234",
+        ] {
             assert!(bad.parse::<Operation>().is_err(), "{bad}");
         }
     }
@@ -207,7 +376,9 @@ mod tests {
     fn kinds_are_not_mixed() {
         let both = [Operation::list_eim(), Operation::get_rat()];
         assert!(package(&both).is_err() && package(&[]).is_err());
-        let der = package(&both[..1]).unwrap();
+        let download = "downloadFromDefaultSmdp".parse().unwrap();
+        assert!(package(&[download, Operation::get_rat()]).is_err());
+        let der = package(&both[..1]).unwrap().der;
         let read = EuiccPackage::from_der(&der).unwrap();
         assert_eq!(operations(&read), both[..1]);
     }

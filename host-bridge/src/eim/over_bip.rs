@@ -26,7 +26,7 @@ fn poll(eim: &Eim) -> (Vec<u8>, Vec<crate::terminal::Record>) {
         .unwrap();
     let head = format!(
         "POST {PATH} HTTP/1.1\r\nHost: eim.lab.example\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
-        http::CONTENT_TYPE,
+        crate::web::ASN1,
         body.len()
     );
     let mut script = Script::new(vec![events()]);

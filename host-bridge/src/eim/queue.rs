@@ -1,5 +1,6 @@
 //! The queues of packages: what waits for a device, was handed out, and what became of it.
 
+use super::operation::DownloadOrder;
 use super::store::{now, unsigned};
 use applet_model::sgp::Eid;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
@@ -103,8 +104,10 @@ pub struct PackageRow {
 
 /// A package to be queued.
 pub(super) struct New<'a> {
-    /// EuiccPackage in DER.
+    /// EuiccPackage or ProfileDownloadTriggerRequest in DER.
     pub(super) package: &'a [u8],
+    /// What only the eIM knows of a download.
+    pub(super) order: Option<&'a DownloadOrder>,
     /// Its operations in words.
     pub(super) text: &'a str,
     /// When it is no longer handed out for the first time.
@@ -149,6 +152,12 @@ pub(super) fn enqueue(db: &mut Connection, eid: &Eid, new: &New<'_>) -> rusqlite
     let id = tx.last_insert_rowid();
     tx.prepare_cached("UPDATE package SET place = id WHERE id = ?1")?
         .execute([id])?;
+    if let Some(order) = new.order {
+        tx.prepare_cached(
+            "INSERT INTO download_order (package, activation_code, by_eim, code_hash) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![id, order.activation_code, order.by_eim, order.code_hash])?;
+    }
     if let Some((key, request)) = new.request {
         tx.prepare_cached(
             "INSERT INTO request_key (key, request, package, made_at) VALUES (?1, ?2, ?3, ?4)",

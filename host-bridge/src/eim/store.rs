@@ -20,6 +20,21 @@ UPDATE meta SET value = '2' WHERE key = 'version';
 ";
 
 const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS download_order (
+    package INTEGER PRIMARY KEY,
+    activation_code TEXT,
+    by_eim INTEGER NOT NULL,
+    code_hash BLOB
+);
+CREATE TABLE IF NOT EXISTS download (
+    transaction_id BLOB PRIMARY KEY,
+    package INTEGER,
+    eid TEXT,
+    address TEXT NOT NULL,
+    name TEXT NOT NULL DEFAULT '',
+    provider TEXT NOT NULL DEFAULT '',
+    began_at INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS device (
     eid TEXT PRIMARY KEY,
@@ -352,17 +367,20 @@ pub(super) struct Keys {
     pub(super) association_token: Option<i64>,
     /// CERT.EUICC.ECDSA, verified when it was taken in.
     pub(super) euicc_certificate: Option<Vec<u8>>,
+    /// CERT.EUM.ECDSA, likewise.
+    pub(super) eum_certificate: Option<Vec<u8>>,
 }
 
 pub(super) fn keys(db: &Connection, eid: &str) -> rusqlite::Result<Option<Keys>> {
     db.prepare_cached(
-        "SELECT counter, association_token, euicc_certificate FROM device WHERE eid = ?1",
+        "SELECT counter, association_token, euicc_certificate, eum_certificate FROM device WHERE eid = ?1",
     )?
     .query_row([eid], |row| {
         Ok(Keys {
             counter: unsigned(row.get(0)?),
             association_token: row.get(1)?,
             euicc_certificate: row.get(2)?,
+            eum_certificate: row.get(3)?,
         })
     })
     .optional()

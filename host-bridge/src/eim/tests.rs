@@ -1,6 +1,7 @@
 //! The eIM against an IPA and an eUICC played by this file, over real HTTP.
 
 use super::*;
+use crate::smdp::client::Binding;
 use applet_model::sgp::esipa::{
     EimPackageResult, EprAndNotifications, GetEimPackageRequest, GetEimPackageResponse,
     ProvideEimPackageResult, ProvideEimPackageResultResponse,
@@ -145,7 +146,7 @@ impl World {
     }
 
     fn post(&self, body: &[u8]) -> (u16, Vec<u8>) {
-        http(self.server.address(), PATH, http::CONTENT_TYPE, body).unwrap()
+        http(self.server.address(), PATH, crate::web::ASN1, body).unwrap()
     }
 
     fn poll(&self) -> GetEimPackageResponse {
@@ -535,7 +536,7 @@ fn transport_faults_are_seen_by_the_client() {
     let request = GetEimPackageRequest::new(w.euicc.eid).to_der().unwrap();
     let try_once = |fault| {
         w.eim.inject(FaultPlan::once(fault));
-        http(w.server.address(), PATH, http::CONTENT_TYPE, &request)
+        http(w.server.address(), PATH, crate::web::ASN1, &request)
     };
     assert!(try_once(EimFault::Silent).is_err());
     assert!(try_once(EimFault::CutMidAnswer { bytes: 40 }).is_err());
@@ -568,9 +569,10 @@ fn strangers_and_nonsense_are_turned_away() {
     assert_eq!(hex::encode_upper(body), "BF4F03020102");
     assert_eq!(w.post(b"hello").0, 400);
     assert_eq!(w.post(&[0xBF, 0x4F, 0x01, 0x00]).0, 400);
-    assert_eq!(w.post(&[0xBF, 0x39, 0x00]).0, 501);
+    assert_eq!(w.post(&[0xBF, 0x39, 0x00]).0, 400);
+    assert_eq!(w.post(&[0xBF, 0x4E, 0x00]).0, 501);
     assert_eq!(w.post(&vec![0; 4096]).0, 413);
-    let asn1 = http::CONTENT_TYPE;
+    let asn1 = crate::web::ASN1;
     assert_eq!(http(to, "/", asn1, b"").unwrap().0, 404);
     assert_eq!(http(to, PATH, "text/plain", b"").unwrap().0, 415);
 }
@@ -596,7 +598,11 @@ fn notifications_are_forwarded_where_there_is_a_way() {
     let sink = World::new();
     let mut w = World::with(
         EimOptions {
-            forward: vec![("smdp.lab.example".into(), sink.server.address())],
+            forward: vec![Forward {
+                name: "smdp.lab.example".into(),
+                to: sink.server.address(),
+                binding: Binding::Asn1,
+            }],
             ..EimOptions::default()
         },
         true,
@@ -608,7 +614,7 @@ fn notifications_are_forwarded_where_there_is_a_way() {
     let row = &w.eim.notifications(&w.euicc.eid).unwrap()[0];
     // The sink is an eIM: an SM-DP+'s message is none of its own, and it says so.
     assert_eq!((row.state.as_str(), row.seq_number), ("not forwarded", 1));
-    assert!(row.reason.contains("answered 400"), "{}", row.reason);
+    assert!(row.reason.contains("HTTP status 400"), "{}", row.reason);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The functions of ES9+ (SGP.22 5.6), without any binding: messages in, messages or a [`Refusal`] out.
 
-use super::order::{OrderState, after_cancel, after_failure, hash_cc};
+use super::order::{OrderState, after_cancel, after_failure, hash_cc, result_words};
 use super::refusal::Refusal;
 use super::store::{self, Bound, Order};
 use super::{Smdp, SmdpError, lock};
@@ -536,17 +536,11 @@ impl Smdp {
                 {
                     return Err(Refusal::euicc_signature("euiccSignPIR"));
                 }
-                let (state, text) = match &data.final_result {
-                    FinalResult::SuccessResult(_) => (OrderState::Installed, "installed".into()),
-                    FinalResult::ErrorResult(error) => (
-                        after_failure(error.error_reason),
-                        format!(
-                            "{} in {}",
-                            error.error_reason.name(),
-                            error.bpp_command_id.name()
-                        ),
-                    ),
+                let state = match &data.final_result {
+                    FinalResult::SuccessResult(_) => OrderState::Installed,
+                    FinalResult::ErrorResult(error) => after_failure(error.error_reason),
                 };
+                let text = result_words(&data.final_result);
                 let eid = order.row.bound_to.clone().unwrap_or_default();
                 let new = store::keep_notification(&db, &eid, &text, &raw)?;
                 // An order that has ended stays so: the same result again, or one that comes late.

@@ -3,7 +3,7 @@
 use super::es9::Answer;
 use super::refusal::Refusal;
 use super::{Exchange, Smdp, SmdpError, json};
-use crate::eim::{self, ServerHandle};
+use crate::web::{self, ASN1, JSON, PATH, ServerHandle, respond};
 use applet_model::sgp::download::{
     AuthenticateClientErrorEsipa, CancelSessionError, CancelSessionOk, CancelSessionResponseEsipa,
     GetBoundProfilePackageErrorEsipa, GetBoundProfilePackageResponseEsipa,
@@ -17,12 +17,9 @@ use applet_model::sgp::{Decode, Encode};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{self, StatusCode, header};
+use axum::http;
 use axum::routing::post;
 use std::net::SocketAddr;
-
-/// Content type of the JSON binding.
-pub(super) const JSON: &str = "application/json;charset=UTF-8";
 
 /// What a request led to: the answer (a notification has none), and what was done.
 pub(super) struct Outcome {
@@ -97,11 +94,11 @@ impl Smdp {
         }
         let options = &self.inner.options;
         let app = Router::new()
-            .route(eim::PATH, post(asn1))
+            .route(PATH, post(asn1))
             .route(&format!("{}{{function}}", json::PATH), post(as_json))
             .layer(DefaultBodyLimit::max(options.body_limit))
             .with_state(self.clone());
-        eim::http::serve("smdp", address, options.idle_timeout, app)
+        web::serve("smdp", address, options.idle_timeout, app)
             .map_err(|source| SmdpError::Listen { address, source })
     }
 
@@ -171,7 +168,7 @@ async fn asn1(State(smdp): State<Smdp>, body: Bytes) -> http::Response<Body> {
         None => (204, Vec::new()),
     };
     smdp.written(name, status, outcome.text);
-    respond(status, eim::http::CONTENT_TYPE, body)
+    respond(status, ASN1, body)
 }
 
 async fn as_json(
@@ -206,23 +203,4 @@ async fn as_json(
     };
     smdp.written(name, status, outcome.text);
     respond(status, JSON, body)
-}
-
-fn respond(status: u16, content_type: &'static str, body: Vec<u8>) -> http::Response<Body> {
-    let empty = body.is_empty();
-    let mut response = http::Response::new(Body::from(body));
-    *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    headers.insert(
-        "x-admin-protocol",
-        header::HeaderValue::from_static(eim::http::ADMIN_PROTOCOL),
-    );
-    if !empty {
-        headers.insert(
-            header::CONTENT_TYPE,
-            header::HeaderValue::from_static(content_type),
-        );
-    }
-    response
 }

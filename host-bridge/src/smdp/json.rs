@@ -1,7 +1,7 @@
 //! The JSON binding of ES9+ (SGP.22 6.5): messages to and from JSON. Values are base64 of DER, transactions
 //! hexadecimal; signatures and key identifiers keep their tags.
 
-use super::refusal::Refusal;
+use super::refusal::{Refusal, code_of};
 use applet_model::sgp::asn1::Explicit;
 use applet_model::sgp::download::{
     AuthenticateClientOkDpEsipa, AuthenticateClientRequestEsipa, CancelSessionOk,
@@ -220,22 +220,19 @@ fn content(response: &Response) -> Map<String, Value> {
     }
 }
 
-/// What an answer says: the message, or the status code in words.
+/// What an answer says: the message, or the error's number in the ASN.1 binding and the status code in words.
 pub(super) fn read_response(
     function: &str,
     body: &Value,
-) -> Result<Result<Response, String>, JsonError> {
+) -> Result<Result<Response, (u8, String)>, JsonError> {
     let status = body.pointer("/header/functionExecutionStatus");
     let status = status.ok_or_else(|| JsonError("there is no functionExecutionStatus".into()))?;
     if field(status, "status")? != "Executed-Success" {
         let data = status.get("statusCodeData").unwrap_or(&Value::Null);
         let text = |name| data.get(name).and_then(Value::as_str).unwrap_or("-");
-        return Ok(Err(format!(
-            "{} (subject {}, reason {})",
-            text("message"),
-            text("subjectCode"),
-            text("reasonCode")
-        )));
+        let (subject, reason) = (text("subjectCode"), text("reasonCode"));
+        let words = format!("{} (subject {subject}, reason {reason})", text("message"));
+        return Ok(Err((code_of(function, subject, reason), words)));
     }
     let id = || transaction(body).map(Some);
     let response = match function {

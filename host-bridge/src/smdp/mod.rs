@@ -13,8 +13,10 @@
 //! | `es9` | the functions of ES9+ |
 //! | `refusal` | their status codes |
 //! | `http` | the server and both bindings |
+//! | `client` | a way to an SM-DP+ |
 //! | `push` | a device's part: from an SM-DP+ into a card through ES10 |
 
+pub mod client;
 mod es9;
 pub mod http;
 mod json;

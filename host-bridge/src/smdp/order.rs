@@ -1,7 +1,9 @@
 //! Download orders: what they are, and the rules by which they change (SGP.22 3.1.1, 3.1.3).
 
+use applet_model::sgp::Decode;
 use applet_model::sgp::download::CancelSessionReason;
-use applet_model::sgp::notification::ErrorReason;
+use applet_model::sgp::notification::{ErrorReason, FinalResult};
+use cards::saip::status::{EuiccResponse, Status};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -61,6 +63,46 @@ pub fn after_failure(reason: ErrorReason) -> OrderState {
         | ErrorReason::InvalidTransactionId => OrderState::Released,
         _ => OrderState::Failed,
     }
+}
+
+/// How an installation ended, in words: `installed`, or why not, in which part of the package, and what the profile
+/// package interpreter said of its elements.
+pub fn result_words(result: &FinalResult) -> String {
+    match result {
+        FinalResult::SuccessResult(_) => "installed".into(),
+        FinalResult::ErrorResult(error) => {
+            let sima = error.sima_response.as_ref();
+            let sima = sima.map(|sima| format!(": {}", sima_text(sima)));
+            format!(
+                "{} in {}{}",
+                error.error_reason.name(),
+                error.bpp_command_id.name(),
+                sima.unwrap_or_default()
+            )
+        }
+    }
+}
+
+/// What `simaResponse` says: the statuses that aren't ok, and the card's own words.
+fn sima_text(response: &[u8]) -> String {
+    let Ok(response) = EuiccResponse::from_der(response) else {
+        return hex::encode_upper(response);
+    };
+    let statuses = response
+        .statuses
+        .iter()
+        .filter(|pe| pe.status != Status::OK.0)
+        .map(|pe| {
+            let name = Status(pe.status).name();
+            match pe.identification {
+                Some(number) => format!("{name} in element {number}"),
+                None => name,
+            }
+        });
+    statuses
+        .chain(response.message.clone())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// What an order is after its session was cancelled; `None`: as it was (SGP.22 3.1.3, 5.6.5). Who says no ends it, who

@@ -1,7 +1,7 @@
 //! The way to the eUICC.
 
-use super::server::Es9;
 use super::{PushError, unreadable};
+use crate::smdp::client::Es9;
 use crate::transport::{self, CardLink};
 use applet_model::aid;
 use applet_model::apdu::{Command, Response as Apdu};
@@ -168,7 +168,7 @@ impl<'a> Lpa<'a> {
                 transaction_id: transaction.clone(),
                 cancel_session_response: Explicit(response),
             },
-        ))
-        .map(|_| ())
+        ))?;
+        Ok(())
     }
 }

@@ -6,22 +6,19 @@
 //!
 //! | room | holds |
 //! | --- | --- |
-//! | `server` | the way to an SM-DP+: HTTP in both bindings, or one in this process |
 //! | `lpa` | the way to the eUICC: ES10 on a logical channel |
 //! | `session` | the download itself |
 
 mod lpa;
-mod server;
 mod session;
 
 pub use lpa::Lpa;
-pub use server::{Binding, Es9, HttpServer};
 
+use super::client::{Es9, Es9Error};
+use super::order::result_words;
 use crate::transport::{CardLink, LinkError};
-use applet_model::sgp::notification::{FinalResult, ProfileInstallationResult};
+use applet_model::sgp::notification::FinalResult;
 use applet_model::status::Sw;
-use cards::saip::status::{EuiccResponse, Status};
-use der::Decode;
 use serde::Serialize;
 
 /// Why nothing was downloaded.
@@ -46,22 +43,9 @@ pub enum PushError {
         /// The error's name.
         code: &'static str,
     },
-    /// The server can't be reached, or its answer is none.
-    #[error("SM-DP+ at {to}: {detail}")]
-    Server {
-        /// Where.
-        to: String,
-        /// What happened.
-        detail: String,
-    },
-    /// The server refused.
-    #[error("{function}: the SM-DP+ refused: {text}")]
-    Refused {
-        /// The function.
-        function: &'static str,
-        /// Its status code, in words.
-        text: String,
-    },
+    /// The server can't be reached, or refused.
+    #[error(transparent)]
+    Es9(#[from] Es9Error),
     /// A message can't be read.
     #[error("{what} can't be read: {detail}")]
     Message {
@@ -87,16 +71,9 @@ pub enum PushError {
     /// The server asks for a confirmation code.
     #[error("the SM-DP+ asks for a confirmation code, and none was given")]
     CodeMissing,
-    /// The eUICC didn't install the profile.
-    #[error("the profile was not installed: {reason} in {command}{sima}")]
-    NotInstalled {
-        /// `bppCommandId`.
-        command: &'static str,
-        /// `errorReason`.
-        reason: &'static str,
-        /// What `simaResponse` says, beginning with a separator; empty if there is none.
-        sima: String,
-    },
+    /// The eUICC didn't install the profile: why, and in which part of the package.
+    #[error("the profile was not installed: {0}")]
+    NotInstalled(String),
     /// The eUICC gave no result.
     #[error("the eUICC took the whole package and gave no result")]
     NoResult,
@@ -160,7 +137,7 @@ pub fn push(
     let (result, name, package_bytes) = done?;
     let data = &result.profile_installation_result_data;
     let FinalResult::SuccessResult(success) = &data.final_result else {
-        return Err(not_installed(&result));
+        return Err(PushError::NotInstalled(result_words(&data.final_result)));
     };
     let iccid = data.notification_metadata.iccid;
     Ok(Pushed {
@@ -172,41 +149,4 @@ pub fn push(
         apdu_bytes: lpa.bytes,
         notifications: before + told?,
     })
-}
-
-fn not_installed(result: &ProfileInstallationResult) -> PushError {
-    match &result.profile_installation_result_data.final_result {
-        FinalResult::ErrorResult(error) => PushError::NotInstalled {
-            command: error.bpp_command_id.name(),
-            reason: error.error_reason.name(),
-            sima: error
-                .sima_response
-                .as_ref()
-                .map(|sima| format!(": {}", sima_text(sima)))
-                .unwrap_or_default(),
-        },
-        FinalResult::SuccessResult(_) => PushError::NoResult,
-    }
-}
-
-/// What `simaResponse` says: the statuses that aren't ok, and the card's own words.
-fn sima_text(response: &[u8]) -> String {
-    let Ok(response) = EuiccResponse::from_der(response) else {
-        return hex::encode_upper(response);
-    };
-    let statuses = response
-        .statuses
-        .iter()
-        .filter(|pe| pe.status != Status::OK.0)
-        .map(|pe| {
-            let name = Status(pe.status).name();
-            match pe.identification {
-                Some(number) => format!("{name} in element {number}"),
-                None => name,
-            }
-        });
-    statuses
-        .chain(response.message.clone())
-        .collect::<Vec<_>>()
-        .join(", ")
 }

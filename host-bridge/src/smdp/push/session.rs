@@ -1,8 +1,8 @@
 //! The download: common mutual authentication, the package, its segments into the eUICC (SGP.22 3.1.3).
 
 use super::lpa::Lpa;
-use super::server::Es9;
 use super::{PushError, PushOrder, unreadable};
+use crate::smdp::client::{Es9, Es9Error};
 use crate::smdp::order::{code_hash, hash_cc};
 use applet_model::sgp::download::{
     AuthenticateClientOkDpEsipa, AuthenticateClientRequestEsipa, AuthenticateServerRequest,
@@ -72,10 +72,11 @@ pub(super) fn download(
         .server_address
         .eq_ignore_ascii_case(&order.address)
     {
-        return Err(PushError::Refused {
+        return Err(Es9Error::Message {
             function: "initiateAuthentication",
-            text: format!("it calls itself {:?}", server.server_signed1.server_address),
-        });
+            detail: format!("it calls itself {:?}", server.server_signed1.server_address),
+        }
+        .into());
     }
     let transaction = server.server_signed1.transaction_id.clone();
     let authenticated = authenticate(lpa, smdp, order, server);
@@ -92,10 +93,7 @@ pub(super) fn download(
 }
 
 fn unexpected(function: &'static str) -> PushError {
-    PushError::Message {
-        what: "the SM-DP+'s answer",
-        detail: format!("it is no answer to {function}"),
-    }
+    Es9Error::unexpected(function).into()
 }
 
 /// An error, and what the session is cancelled with.
@@ -103,7 +101,7 @@ type Failed = (CancelSessionReason, PushError);
 
 fn broken(error: PushError) -> Failed {
     let reason = match &error {
-        PushError::Server { .. } => CancelSessionReason::Timeout,
+        PushError::Es9(Es9Error::Server { .. }) => CancelSessionReason::Timeout,
         _ => CancelSessionReason::UndefinedReason,
     };
     (reason, error)
@@ -158,7 +156,7 @@ fn authenticate(
     if let Some(code) = refused {
         return Err(broken(PushError::Euicc { what: WHAT, code }));
     }
-    match answer.map_err(broken)? {
+    match answer.map_err(|e| broken(e.into()))? {
         Some(Response::AuthenticateClientResponseEs9(
             AuthenticateClientResponseEs9::AuthenticateClientOk(ok),
         )) => Ok(ok),
@@ -208,7 +206,7 @@ fn get_package(
     if let Some(code) = refused {
         return Err(broken(PushError::Euicc { what: WHAT, code }));
     }
-    let package = match answer.map_err(broken)? {
+    let package = match answer.map_err(|e| broken(e.into()))? {
         Some(Response::GetBoundProfilePackageResponse(
             GetBoundProfilePackageResponseEsipa::GetBoundProfilePackageOkEsipa(ok),
         )) => ok

@@ -13,11 +13,11 @@ struct Broken {
 }
 
 impl Es9 for Broken {
-    fn call(&mut self, request: &Request) -> Result<Option<Response>, PushError> {
+    fn call(&mut self, request: &Request) -> Result<Option<Response>, Es9Error> {
         let number = self.calls;
         self.calls += 1;
         let lost = || {
-            Err(PushError::Server {
+            Err(Es9Error::Server {
                 to: "nowhere".into(),
                 detail: "lost on purpose".into(),
             })
@@ -93,7 +93,10 @@ fn a_connection_that_is_lost_anywhere_costs_no_activation_code() {
                 altered: None,
             };
             let error = get(&mut link, &mut broken, "A").unwrap_err();
-            assert!(matches!(error, PushError::Server { .. }), "{error}");
+            assert!(
+                matches!(error, PushError::Es9(Es9Error::Server { .. })),
+                "{error}"
+            );
             if has_profile(&link) {
                 // Only the result was lost: it is told next time.
                 assert_eq!(at, 3);

@@ -42,7 +42,7 @@ fn a_profile_goes_from_an_order_into_a_card_in_both_bindings() {
         assert!(refused.contains("matching"), "{refused}");
         server.shutdown();
         let gone = get(&mut link, &mut http, "A");
-        assert!(matches!(gone, Err(PushError::Server { .. })));
+        assert!(matches!(gone, Err(PushError::Es9(Es9Error::Server { .. }))));
     }
 }
 
@@ -200,7 +200,7 @@ fn a_card_without_room_is_told_before_the_package_is_bound() {
 
 #[test]
 fn a_notification_that_the_lab_eim_forwards_is_believed() {
-    use crate::eim::{Eim, EimIdentity, EimOptions, Storage};
+    use crate::eim::{Eim, EimIdentity, EimOptions, Forward, Storage};
     let smdp = smdp();
     let server = smdp.serve("127.0.0.1:0".parse().unwrap(), false).unwrap();
     let mut link = card(1);
@@ -212,7 +212,11 @@ fn a_notification_that_the_lab_eim_forwards_is_believed() {
     let pending = tlv::path(&list, &[0xBF2B, 0xA0, 0x30]).unwrap().raw;
     let hierarchy = Hierarchy::lab().unwrap();
     let options = EimOptions {
-        forward: vec![("smdp.alpha.example".into(), server.address())],
+        forward: vec![Forward {
+            name: "smdp.alpha.example".into(),
+            to: server.address(),
+            binding: Binding::Asn1,
+        }],
         ..EimOptions::default()
     };
     let identity = EimIdentity::of_hierarchy(&hierarchy).unwrap();

@@ -4,7 +4,8 @@ mod breaks;
 mod download;
 mod server;
 
-use super::push::{Binding, Es9, HttpServer, Lpa, PushError, PushOrder, Pushed, push};
+use super::client::{Binding, Es9, Es9Error, HttpServer};
+use super::push::{Lpa, PushError, PushOrder, Pushed, push};
 use super::*;
 use crate::transport::{CardLink, LinkError, VirtualLink};
 use applet_model::apdu::{Command, Response as Apdu};

@@ -65,7 +65,7 @@ fn test_material_of_the_gsma_serves_too() {
 fn requests() -> Vec<Vec<u8>> {
     struct Recorder(Smdp, Vec<Vec<u8>>);
     impl Es9 for Recorder {
-        fn call(&mut self, request: &Request) -> Result<Option<Response>, PushError> {
+        fn call(&mut self, request: &Request) -> Result<Option<Response>, Es9Error> {
             self.1.push(request.to_der().unwrap());
             self.0.call(request)
         }

@@ -16,11 +16,11 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// Says how many more bytes a connection may write; `usize::MAX` is no limit.
 #[derive(Debug, Clone)]
-pub(super) struct Cut(Arc<AtomicUsize>);
+pub(crate) struct Cut(Arc<AtomicUsize>);
 
 impl Cut {
     /// Ends the connection after this many more bytes.
-    pub(super) fn after(&self, bytes: usize) {
+    pub(crate) fn after(&self, bytes: usize) {
         self.0.store(bytes, Ordering::Relaxed);
     }
 }
