@@ -8,7 +8,7 @@
 use crate::apdu::{Command, Response};
 use crate::config::{Form, ITEMS, TAG_LOCK};
 use crate::machine::codes::{Event, State, life};
-use crate::machine::layout::{BUFFER, PERSISTENT, PROFILE_BYTES, WORKING, reg};
+use crate::machine::layout::{BUFFER, HOLD, PERSISTENT, PROFILE_BYTES, WORKING, reg};
 use crate::machine::{Machine, digest};
 use crate::status::Sw;
 
@@ -170,7 +170,7 @@ impl Machine {
                 value.extend((0..PROFILE_BYTES).map(|i| profile.get(i).copied().unwrap_or(0)));
             }
             OBJECT_MEMORY => {
-                for n in [WORKING, PERSISTENT, 2 * BUFFER] {
+                for n in [WORKING, PERSISTENT, 2 * BUFFER + HOLD] {
                     value.extend((n as u16).to_be_bytes());
                 }
             }

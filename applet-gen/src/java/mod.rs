@@ -12,6 +12,10 @@ pub const RUNTIME: &[(&str, &str)] = &[
         include_str!("../../java/ipae/applet/Answer.java"),
     ),
     (
+        "Download.java",
+        include_str!("../../java/ipae/applet/Download.java"),
+    ),
+    (
         "Euicc.java",
         include_str!("../../java/ipae/applet/Euicc.java"),
     ),

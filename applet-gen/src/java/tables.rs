@@ -8,7 +8,9 @@ use applet_model::machine::codes::{self, Action, Event, Guard, State};
 use applet_model::machine::grammar::{self, Op, RULES};
 use applet_model::machine::layout::{self, REGISTERS};
 use applet_model::machine::table::rows;
-use applet_model::machine::{self, Machine, act, answer, proactive, request, scan, templates};
+use applet_model::machine::{
+    self, Machine, act, answer, download, proactive, request, scan, templates,
+};
 use applet_model::status::Sw;
 use std::fmt::Write as _;
 
@@ -110,6 +112,7 @@ fn memory(class: &mut Class) {
     class.short("BUFFER", layout::BUFFER as u16);
     class.byte("LOG_ENTRIES", layout::LOG_ENTRIES as u8);
     class.byte("LOG_ENTRY", layout::LOG_ENTRY as u8);
+    class.short("HOLD", layout::HOLD as u16);
     class.byte("ACKS_MAX", layout::ACKS_MAX as u8);
     class.byte("ACK_LEN", layout::ACK_LEN as u8);
     class.byte("PROFILE_BYTES", layout::PROFILE_BYTES as u8);
@@ -155,6 +158,21 @@ fn machine_codes(class: &mut Class) {
     class.byte("NO_EIM_PACKAGE_AVAILABLE", answer::NO_EIM_PACKAGE_AVAILABLE);
     class.short("HTTP_MAX", answer::HTTP_MAX);
     class.short("HTTP_OK", answer::HTTP_OK);
+    class.short("HTTP_NO_CONTENT", answer::HTTP_NO_CONTENT);
+    class.short("BODY_KILO_MAX", answer::BODY_KILO_MAX);
+    class.short("COMMAND_HEAD", download::COMMAND_HEAD);
+    class.short("HASH_OBJECT", download::HASH_OBJECT);
+    class.short("KILO_MAX", download::KILO_MAX);
+    class.byte("HEADER_MAX", download::HEADER_MAX as u8);
+    class.byte("DP_MAX", download::DP_MAX);
+    class.byte("AC_FORMAT", download::AC_FORMAT);
+    class.byte("AC_DELIMITER", download::AC_DELIMITER);
+    class.byte(
+        "LOAD_BPP_EXECUTION_ERROR",
+        download::LOAD_BPP_EXECUTION_ERROR,
+    );
+    class.byte("UNDEFINED_REASON", download::UNDEFINED_REASON);
+    class.bytes("MESSAGE_TAGS", request::MESSAGE_TAGS);
     class.short("PREFIX_MAX", request::PREFIX_MAX);
     class.short("MEASURE_MAX", scan::MEASURE_MAX);
     class.short("SW_OK", Sw::OK.0);
@@ -197,21 +215,7 @@ fn transitions(class: &mut Class) {
 
 fn scanner(class: &mut Class) {
     class.heading("Grammar: node, tag, operation, argument, size, kind");
-    let ops = [
-        Op::Skip,
-        Op::Bad,
-        Op::Enter,
-        Op::Relay,
-        Op::Item,
-        Op::Copy,
-        Op::CopyItem,
-        Op::Byte,
-        Op::Zero,
-        Op::Measure,
-        Op::MeasureFilled,
-        Op::Ack,
-    ];
-    for op in ops {
+    for op in Op::ALL {
         class.byte(&format!("OP_{}", upper(&format!("{op:?}"))), op as u8);
     }
     for (name, node, _) in grammar::node::TABLE {

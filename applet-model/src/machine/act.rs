@@ -1,6 +1,6 @@
 //! What the actions do, but for the ones on proactive commands, requests, answers and scanning.
 
-use super::codes::{Action, Event, goal, kind, mode, query};
+use super::codes::{Action, Event, goal, kind, mode, query, tx};
 use super::grammar::node;
 use super::layout::{BUFFER, PERSISTENT, reg};
 use super::{Machine, Wait, templates};
@@ -98,6 +98,16 @@ impl Machine {
             }
             Action::StoreAck => self.store_ack(),
             Action::DropAck => self.drop_ack(),
+            Action::BeginDownload => self.begin_download(),
+            Action::BeginReading => {
+                self.w[reg::BLOCK] = 0;
+                self.put16(reg::LEN1, 0);
+                self.begin_scan(match self.w[reg::TX_KIND] {
+                    tx::INITIATE => node::AUTHENTICATED,
+                    tx::AUTHENTICATE => node::PREPARED,
+                    _ => node::LOADED,
+                });
+            }
         }
     }
 
@@ -182,6 +192,21 @@ impl Machine {
                 (templates::ES10_RESULTS, node::RESULTS)
             }
             query::NOTIFICATIONS => (templates::ES10_NOTIFICATIONS, node::NOTIFICATIONS),
+            query::NOTICE => {
+                self.put16(reg::LEN1, 0);
+                self.w[reg::ACKS] = 0;
+                (templates::ES10_NOTIFICATIONS, node::NOTICE)
+            }
+            query::INFO => (templates::ES10_INFO, node::INFO),
+            query::CHALLENGE => (templates::ES10_CHALLENGE, node::CHALLENGE),
+            query::IMMEDIATE => (templates::ES10_IMMEDIATE, node::IMMEDIATE),
+            query::CANCEL => {
+                self.w[reg::BLOCK] = 0;
+                self.put16(reg::LEN1, 0);
+                self.begin_scan(node::CANCELLED);
+                let command = self.cancel_command();
+                return self.es10(&command);
+            }
             _ => (templates::ES10_ROLLBACK, node::ROLLBACK),
         };
         self.begin_scan(start);
@@ -191,10 +216,10 @@ impl Machine {
     /// Asks the eUICC for the part of the request that comes next.
     fn ask_part(&mut self) {
         let first = self.w[reg::TX_PHASE] == super::codes::phase::PART1;
-        self.es10(if first {
-            templates::ES10_RESULTS
-        } else {
-            templates::ES10_NOTIFICATIONS
+        self.es10(match self.w[reg::TX_KIND] {
+            tx::INITIATE => templates::ES10_INFO,
+            tx::RESULT if first => templates::ES10_RESULTS,
+            _ => templates::ES10_NOTIFICATIONS,
         });
     }
 
@@ -215,10 +240,13 @@ impl Machine {
         self.wait = Wait::Es10Status;
         if last == 1 {
             // From here on the eUICC may have a result.
-            self.w[reg::PKG] = 1;
             self.w[reg::RESULTS_KNOWN] = 0;
             self.w[reg::BLOCK] = 0;
-            self.begin_scan(node::LOAD);
+            self.w[reg::ENDED] = 0;
+            if !self.is_downloading() {
+                self.w[reg::PKG] = 1;
+                self.begin_scan(node::LOAD);
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! The eIM's answer: HTTP/1.1 and the ESipa message in it, and the address of the eIM.
 
 use super::codes::{Event, http, kind, tx};
-use super::layout::{BUFFER, reg};
+use super::grammar::{Op, node};
+use super::layout::reg;
 use super::scan::step;
 use super::{Machine, templates};
 
@@ -11,18 +12,40 @@ pub const HTTP_MAX: u16 = 2048;
 pub const NO_EIM_PACKAGE_AVAILABLE: u8 = 1;
 /// HTTP status of an answer with a body.
 pub const HTTP_OK: u16 = 200;
+/// HTTP status of an answer without one.
+pub const HTTP_NO_CONTENT: u16 = 204;
+/// Thousands of bytes of a body at most.
+pub const BODY_KILO_MAX: u16 = 999;
 
 impl Machine {
     /// Goes through the received bytes until a block is full, the answer is complete, or no bytes
     /// are left.
     pub(super) fn feed(&mut self) {
         loop {
+            if self.w[reg::HTTP] == http::BODY {
+                if !self.is_http_ok() {
+                    self.put16(reg::DETAIL, self.get16(reg::HTTP_CODE));
+                    return self.raise(Event::RxHttp);
+                }
+                if self.w[reg::ENDED] == 1 {
+                    return self.raise(Event::RxLast);
+                }
+                if self.body_is_complete() {
+                    return self.body_done();
+                }
+                if self.block_is_full() {
+                    // Before the size of the command is known, nothing of it can be given.
+                    let sized = self.w[reg::SIZED] == 1 || self.w[reg::SC_RELAY] == 1;
+                    return if sized {
+                        self.raise(Event::RxBlock)
+                    } else {
+                        self.unfit()
+                    };
+                }
+            }
             let pos = self.get16(reg::RX_POS);
             if pos >= self.get16(reg::RX_LEN) {
                 break;
-            }
-            if self.block_is_full() {
-                return self.raise(Event::RxBlock);
             }
             let b = self.rx[usize::from(pos)];
             self.put16(reg::RX_POS, pos + 1);
@@ -37,18 +60,6 @@ impl Machine {
                     return self.bad_answer();
                 }
             }
-            if self.w[reg::HTTP] == http::BODY {
-                if self.get16(reg::HTTP_CODE) != HTTP_OK {
-                    self.put16(reg::DETAIL, self.get16(reg::HTTP_CODE));
-                    return self.raise(Event::RxHttp);
-                }
-                if self.get16(reg::BODY_LEFT) == 0 {
-                    return self.body_done();
-                }
-            }
-        }
-        if self.block_is_full() {
-            return self.raise(Event::RxBlock);
         }
         self.raise(if self.w[reg::AVAILABLE] == 0 {
             Event::RxWait
@@ -57,8 +68,10 @@ impl Machine {
         });
     }
 
-    fn block_is_full(&self) -> bool {
-        self.w[reg::SC_RELAY] == 1 && usize::from(self.get16(reg::SEG_LEN)) == BUFFER
+    /// HandleNotification has an answer without a body (SGP.32 6.1.1).
+    fn is_http_ok(&self) -> bool {
+        let code = self.get16(reg::HTTP_CODE);
+        code == HTTP_OK || code == HTTP_NO_CONTENT && self.w[reg::TX_KIND] == tx::NOTICE
     }
 
     fn bad_answer(&mut self) {
@@ -67,19 +80,33 @@ impl Machine {
         self.raise(Event::RxBad);
     }
 
-    /// A byte of the body. While a header is incomplete it also goes to the block buffer, since
-    /// whether an object is relayed is known at its header's end only.
+    /// A byte of the body. A header goes to the block buffer, and from there again at its end if the object isn't
+    /// for the eUICC.
     fn body_byte(&mut self, b: u8) {
-        self.put16(reg::BODY_LEFT, self.get16(reg::BODY_LEFT) - 1);
-        let len = usize::from(self.get16(reg::SEG_LEN));
-        if self.w[reg::SC_RELAY] == 1 || self.w[reg::SC_STEP] < step::VALUE {
-            self.seg[len] = b;
-            self.put16(reg::SEG_LEN, len as u16 + 1);
+        let left = self.get16(reg::BODY_LEFT);
+        if left == 0 {
+            self.put16(reg::BODY_KILO, self.get16(reg::BODY_KILO) - 1);
+            self.put16(reg::BODY_LEFT, 999);
+        } else {
+            self.put16(reg::BODY_LEFT, left - 1);
+        }
+        let relays = self.w[reg::SC_RELAY] == 1;
+        let in_header = self.w[reg::SC_STEP] < step::VALUE;
+        let op = self.w[reg::SC_OP];
+        let in_rest = self.w[reg::SC_NODE] == node::REST;
+        if relays || if in_header { !in_rest } else { keeps(op) } {
+            self.append(&[b]);
+        } else if !in_header && op == Op::Hold as u8 {
+            self.hold_byte(b);
         }
         self.scan_byte(b);
         let step = self.w[reg::SC_STEP];
-        if self.w[reg::SC_RELAY] == 0 && (step == step::TAG || step >= step::VALUE) {
-            self.put16(reg::SEG_LEN, 0);
+        let relays = self.w[reg::SC_RELAY] == 1;
+        let ended = in_header && (step == step::TAG || step >= step::VALUE);
+        let op = self.w[reg::SC_OP];
+        if ended && !relays && !in_rest && !keeps(op) && op != Op::Hold as u8 {
+            let header = u16::from(self.w[reg::SC_HEADER]);
+            self.put16(reg::SEG_LEN, self.get16(reg::SEG_LEN) - header);
         }
     }
 
@@ -95,6 +122,9 @@ impl Machine {
         if self.w[reg::SC_STEP] != step::TAG {
             return self.bad_answer();
         }
+        if self.w[reg::TX_KIND] == tx::NOTICE {
+            return self.raise(Event::RxTaken);
+        }
         let poll = self.w[reg::TX_KIND] == tx::POLL;
         self.put16(reg::DETAIL, u16::from(self.w[reg::CODE]));
         match found {
@@ -105,6 +135,8 @@ impl Machine {
             kind::ACKS if self.w[reg::ACKS] > 0 => self.raise(Event::RxAcks),
             kind::ACKS | kind::EMPTY => self.raise(Event::RxEmpty),
             kind::UNKNOWN => self.raise(Event::RxUnknown),
+            kind::TRIGGER => self.raise(Event::RxTrigger),
+            kind::STEP => self.step_done(),
             _ => self.bad_answer(),
         }
     }
@@ -123,12 +155,14 @@ impl Machine {
             http::NAME => self.name_byte(b),
             http::LENGTH => match b {
                 b'0'..=b'9' => {
-                    let n = self.get16(reg::BODY_LEFT);
-                    if n > (0x7FFF - 9) / 10 {
+                    let n = self.get16(reg::BODY_LEFT) * 10 + u16::from(b - b'0');
+                    let kilo = self.get16(reg::BODY_KILO) * 10 + n / 1000;
+                    if kilo > BODY_KILO_MAX {
                         self.w[reg::HTTP] = http::BAD;
                         return;
                     }
-                    self.put16(reg::BODY_LEFT, n * 10 + u16::from(b - b'0'));
+                    self.put16(reg::BODY_LEFT, n % 1000);
+                    self.put16(reg::BODY_KILO, kilo);
                     self.w[reg::HTTP_HAS_LENGTH] = 1;
                 }
                 b' ' | b'\r' => {}
@@ -274,3 +308,7 @@ impl Machine {
 
 /// A name that no longer fits.
 pub const MISMATCH: u8 = 127;
+
+fn keeps(op: u8) -> bool {
+    Op::ALL.get(usize::from(op)).is_some_and(|op| op.keeps())
+}

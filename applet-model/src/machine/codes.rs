@@ -48,6 +48,12 @@ codes! {
         RollingBack "ProfileRollback sent to the eUICC",
         Scheduling "timer for the next session being started",
         Locked "locked: answers reads only",
+        Preparing "download: asking the eUICC (EUICCInfo1, challenge)",
+        Loading "download: block given to the eUICC",
+        Answering "download: reading the eUICC's answer",
+        Finishing "download: ImmediateEnable sent to the eUICC",
+        Cancelling "download: CancelSession sent to the eUICC",
+        Extending "data still come: response timer being started again",
     }
 }
 
@@ -96,6 +102,9 @@ codes! {
         Configured "configuration stored by APDU",
         Lock "locked by APDU",
         Unlock "unlocked by APDU",
+        RxTrigger "eIM: a profile download trigger",
+        RxTaken "eIM: a notification was taken",
+        RxUnfit "eIM: an answer that can't be given to the eUICC, or to which the eUICC has no answer",
     }
 }
 
@@ -133,8 +142,26 @@ codes! {
         AcksLeft "acknowledged entries are left",
         GoalRefresh "the goal is REFRESH",
         GoalEnd "the goal is the end of the session",
-        RolledBack "the eUICC rolled back",
+        CodeOk "the eUICC answered ok",
         CatBusy "the eUICC answered catBusy",
+        NoticeFound "a notification waits",
+        QueryNotice "the query is the first notification",
+        QueryInfo "the query is EUICCInfo1",
+        ChallengeKnown "the eUICC gave a challenge",
+        Downloading "the request is a step of a download",
+        TxCancel "the request cancelled a download",
+        TxNotice "the request delivered a notification",
+        NothingRead "the eUICC has no answer",
+        Authenticated "the eUICC has answered AuthenticateServer; the beginning is in the receive buffer",
+        Prepared "the eUICC has answered PrepareDownload; the beginning is in the receive buffer",
+        LoadedWhole "the eUICC has installed the profile, and the eIM's answer is complete",
+        Loaded "the eUICC has given a ProfileInstallationResult",
+        Cancelled "the eUICC has answered CancelSession; the answer is in the receive buffer",
+        Progress "data came since the timer was started",
+        GoalPoll "the goal is to poll",
+        GoalFinish "the goal is to finish a download",
+        GoalCancel "the goal is to cancel a download",
+        SessionKnown "the download has a transaction",
     }
 }
 
@@ -189,6 +216,8 @@ codes! {
         DropPackage "relay no more of the package",
         StoreAck "send RemoveNotificationFromList for the next acknowledged entry",
         DropAck "forget the acknowledged entry",
+        BeginDownload "take the trigger's activation code apart; raise Start or Fail",
+        BeginReading "get ready for the eUICC's answer to a step of a download",
     }
 }
 
@@ -225,6 +254,9 @@ values! {
         FAIL = 0, "the session failed";
         END = 1, "the session is complete";
         REFRESH = 2, "the profile was switched";
+        FINISH = 3, "a download has its result";
+        CANCEL = 4, "a download is cancelled";
+        POLL = 5, "the eIM takes no notifications";
     }
 }
 values! {
@@ -235,6 +267,11 @@ values! {
         RESULTS = 2, "ES10b.RetrieveNotificationsList of package results (SGP.32 5.9.11)";
         NOTIFICATIONS = 3, "ES10b.RetrieveNotificationsList";
         ROLLBACK = 4, "ES10b.ProfileRollback (SGP.32 5.9.16)";
+        NOTICE = 5, "ES10b.RetrieveNotificationsList, the first notification";
+        INFO = 6, "ES10b.GetEUICCInfo1 (SGP.22 5.7.8)";
+        CHALLENGE = 7, "ES10b.GetEUICCChallenge (SGP.22 5.7.7)";
+        IMMEDIATE = 8, "ES10b.ImmediateEnable (SGP.32 5.9.15)";
+        CANCEL = 9, "ES10b.CancelSession (SGP.22 5.7.14)";
     }
 }
 values! {
@@ -249,6 +286,10 @@ values! {
         EMPTY = 6, "emptyResponse";
         UNKNOWN = 7, "a package of another kind";
         REFUSED = 8, "a package of which the eUICC refused a block";
+        TRIGGER = 9, "ProfileDownloadTriggerRequest";
+        STEP = 10, "what the eUICC needs for a step of a download";
+        INSTALLED = 11, "ProfileInstallationResult with successResult";
+        NOT_INSTALLED = 12, "ProfileInstallationResult with errorResult";
     }
 }
 values! {
@@ -259,6 +300,12 @@ values! {
         ERROR = 2, "ProvideEimPackageResult with the refusal in the receive buffer";
         UNKNOWN_PACKAGE = 3, "ProvideEimPackageResult with eimPackageResultResponseError";
         UNDEFINED = 4, "ProvideEimPackageResult with eimPackageResultResponseError undefinedError";
+        INITIATE = 5, "InitiateAuthentication (SGP.32 5.14.1)";
+        AUTHENTICATE = 6, "AuthenticateClient (SGP.32 5.14.2)";
+        PACKAGE = 7, "GetBoundProfilePackage (SGP.32 5.14.3)";
+        CANCEL = 8, "CancelSession (SGP.32 5.14.4)";
+        NOT_DOWNLOADED = 9, "ProvideEimPackageResult with profileDownloadError";
+        NOTICE = 10, "HandleNotification with the first notification (SGP.32 5.14.7)";
     }
 }
 values! {
@@ -270,9 +317,10 @@ values! {
         PART1 = 3, "package result";
         ASK2 = 4, "ask for the notifications";
         PART2 = 5, "notifications";
-        KEPT = 6, "refusal in the receive buffer";
+        KEPT = 6, "what is in the receive buffer";
         FLUSH = 7, "rest of the block buffer";
         DONE = 8, "complete";
+        TAIL = 9, "end of the body";
     }
 }
 values! {
@@ -316,5 +364,9 @@ values! {
         LOCKED = 25, "locked";
         UNLOCKED = 26, "unlocked";
         EUICC_ANSWER = 27, "the eUICC's answer is not understood; detail: query and scanner step";
+        LOADED = 28, "a bound profile package was loaded; detail: kind (11 installed, 12 not) and the eUICC's error reason";
+        TRIGGER_UNFIT = 29, "a download trigger without an activation code that this applet can carry out";
+        ANSWER_UNFIT = 30, "a download's answer of the eIM can't be given to the eUICC, or has no answer; detail: request and scanner step";
+        ENABLED = 31, "the downloaded profile was enabled at once";
     }
 }

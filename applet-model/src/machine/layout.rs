@@ -63,6 +63,10 @@ pub const BEARER_MAX: usize = 8;
 pub const ACKS_MAX: usize = 8;
 /// Bytes of an acknowledged sequence number at most.
 pub const ACK_LEN: usize = 4;
+/// Longest activation code of a download trigger (SGP.22 4.1 allows 255).
+pub const AC_MAX: usize = 160;
+/// Longest certificate of an SM-DP+ that can be held back until the confirmation code's hash has come.
+pub const HOLD: usize = 720;
 /// Terminal profile bytes that GET DATA gives.
 pub const PROFILE_BYTES: usize = 32;
 
@@ -146,9 +150,10 @@ registers! {
         HTTP_M2: 1, "Matched characters of Transfer-Encoding.";
         HTTP_CODE: 2, "HTTP status code.";
         HTTP_HAS_LENGTH: 1, "1 if Content-Length came.";
-        BODY_LEFT: 2, "Bytes of the body still to come.";
+        BODY_LEFT: 2, "Bytes of the body still to come, less the thousands.";
+        BODY_KILO: 2, "Thousands of bytes of the body still to come.";
         SC_NODE: 1, "Scanner: node of the grammar.";
-        SC_STEP: 1, "Scanner: 0 tag, 1 second tag byte, 2 length, 3 and 4 more length bytes, 5 in a value, 6 stopped, 7 failed.";
+        SC_STEP: 1, "Scanner: 0 tag, 1 second tag byte, 2 length, 3 to 5 more length bytes, 6 in a value, 7 stopped, 8 failed.";
         SC_TAG: 2, "Scanner: tag of the current data object.";
         SC_LEN: 2, "Scanner: its length.";
         SC_LEFT: 2, "Scanner: bytes of its value still to come.";
@@ -158,8 +163,23 @@ registers! {
         SC_ARG: 2, "Scanner: register that the value goes to.";
         SC_MAX: 1, "Scanner: bytes that fit there.";
         SC_RELAY: 1, "Scanner: 1 if all bytes also go to the block buffer.";
+        SC_BIG: 1, "Scanner: 1 if the length is above 32767.";
+        SIZED: 1, "1 once the size of the ES10 command that is made of the answer is known.";
+        ENDED: 1, "1 if the block buffer holds the end of an ES10 command.";
+        PROGRESS: 1, "1 if data came since the timer was started.";
+        HOLD_LEN: 2, "Bytes held back.";
+        HOLD_POS: 2, "Bytes held back that were given to the eUICC.";
         ACKS: 1, "Acknowledged sequence numbers in ACK.";
         ACK: ACKS_MAX * (1 + ACK_LEN), "Acknowledged sequence numbers, each with its length.";
+        AC_LEN: 1, "Bytes of AC.";
+        AC: AC_MAX, "Activation code of the trigger.";
+        DP_LEN: 1, "Bytes of the SM-DP+ address in AC.";
+        MID_AT: 1, "Where the matchingId begins in AC.";
+        MID_LEN: 1, "Bytes of the matchingId in AC.";
+        CHALLENGE_LEN: 1, "16 once the eUICC gave a challenge.";
+        CHALLENGE: 16, "euiccChallenge.";
+        RTID_LEN: 1, "Bytes of RTID.";
+        RTID: 16, "transactionId of the download session.";
     }
 }
 
@@ -177,6 +197,6 @@ mod tests {
         assert_eq!(at, WORKING);
         assert_eq!(reg::LOADED, PERSISTENT);
         // Small enough for any card that runs toolkit applets.
-        const { assert!(WORKING < 512) };
+        const { assert!(WORKING + 2 * BUFFER + HOLD < 2048) };
     }
 }

@@ -16,6 +16,7 @@ pub mod templates;
 
 pub mod act;
 pub mod answer;
+pub mod download;
 pub mod proactive;
 pub mod request;
 pub mod scan;
@@ -78,6 +79,8 @@ pub struct Machine {
     seg: [u8; BUFFER],
     /// Receive buffer (transient).
     rx: [u8; BUFFER],
+    /// What is held back (transient): `HOLD_LEN` bytes of a buffer of [`layout::HOLD`].
+    hold: Vec<u8>,
     /// TERMINAL PROFILE as the framework stored it.
     profile: Vec<u8>,
     /// The answer under way: TERMINAL RESPONSE, envelope or ES10 bytes.
@@ -112,6 +115,7 @@ impl Machine {
             nv: [0; PERSISTENT],
             seg: [0; BUFFER],
             rx: [0; BUFFER],
+            hold: Vec::new(),
             profile: Vec::new(),
             answer: Vec::new(),
             wait: Wait::Event,
@@ -299,6 +303,7 @@ impl Machine {
         self.w = [0; WORKING];
         self.seg = [0; BUFFER];
         self.rx = [0; BUFFER];
+        self.hold.clear();
         self.profile.clear();
         self.answer.clear();
         self.wait = Wait::Event;
@@ -418,8 +423,26 @@ impl Machine {
             Guard::AcksLeft => w[reg::ACKS] > 0,
             Guard::GoalRefresh => is(reg::GOAL, goal::REFRESH),
             Guard::GoalEnd => is(reg::GOAL, goal::END),
-            Guard::RolledBack => is(reg::KIND, kind::CODE) && is(reg::CODE, 0),
+            Guard::CodeOk => is(reg::KIND, kind::CODE) && is(reg::CODE, 0),
             Guard::CatBusy => is(reg::CODE, CAT_BUSY),
+            Guard::NoticeFound => is(reg::QUERY, query::NOTICE) && found && is(reg::ACKS, 1),
+            Guard::QueryNotice => is(reg::QUERY, query::NOTICE),
+            Guard::QueryInfo => is(reg::QUERY, query::INFO),
+            Guard::ChallengeKnown => is(reg::CHALLENGE_LEN, 16),
+            Guard::Downloading => self.is_downloading(),
+            Guard::TxCancel => is(reg::TX_KIND, tx::CANCEL),
+            Guard::TxNotice => is(reg::TX_KIND, tx::NOTICE),
+            Guard::NothingRead => self.get16(reg::READ) == 0,
+            Guard::Authenticated => is(reg::TX_KIND, tx::INITIATE) && self.is_held(),
+            Guard::Prepared => is(reg::TX_KIND, tx::AUTHENTICATE) && self.is_held(),
+            Guard::LoadedWhole => is(reg::KIND, kind::INSTALLED) && self.body_is_complete(),
+            Guard::Loaded => is(reg::KIND, kind::INSTALLED) || is(reg::KIND, kind::NOT_INSTALLED),
+            Guard::Cancelled => self.is_held(),
+            Guard::Progress => is(reg::PROGRESS, 1),
+            Guard::GoalPoll => is(reg::GOAL, goal::POLL),
+            Guard::GoalFinish => is(reg::GOAL, goal::FINISH),
+            Guard::GoalCancel => is(reg::GOAL, goal::CANCEL),
+            Guard::SessionKnown => w[reg::RTID_LEN] > 0,
         }
     }
 

@@ -78,6 +78,7 @@ impl Machine {
 
     pub(super) fn start_timer(&mut self) {
         self.w[reg::NO_TIMER] = 0;
+        self.w[reg::PROGRESS] = 0;
         let terminal = Device::TERMINAL.0;
         self.proactive(
             CommandType::TIMER_MANAGEMENT,
@@ -220,6 +221,9 @@ impl Machine {
         self.rx[..len].copy_from_slice(&data[..len]);
         self.put16(reg::RX_LEN, len as u16);
         self.put16(reg::RX_POS, 0);
+        if len > 0 {
+            self.w[reg::PROGRESS] = 1;
+        }
         self.note_available();
     }
 }

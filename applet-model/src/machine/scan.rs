@@ -13,16 +13,18 @@ pub mod step {
     pub const TAG2: u8 = 1;
     /// First byte of a length.
     pub const LENGTH: u8 = 2;
+    /// The last three length bytes are to come.
+    pub const LENGTH3: u8 = 3;
     /// The last two length bytes are to come.
-    pub const LENGTH2: u8 = 3;
+    pub const LENGTH2: u8 = 4;
     /// The last length byte is to come.
-    pub const LENGTH1: u8 = 4;
+    pub const LENGTH1: u8 = 5;
     /// Inside a value.
-    pub const VALUE: u8 = 5;
+    pub const VALUE: u8 = 6;
     /// What was looked for was found.
-    pub const STOPPED: u8 = 6;
+    pub const STOPPED: u8 = 7;
     /// Not understood.
-    pub const BAD: u8 = 7;
+    pub const BAD: u8 = 8;
 }
 
 impl Machine {
@@ -61,6 +63,7 @@ impl Machine {
             }
             step::LENGTH => {
                 self.w[reg::SC_HEADER] += 1;
+                self.w[reg::SC_BIG] = 0;
                 match b {
                     0..=0x7F => {
                         self.put16(reg::SC_LEN, u16::from(b));
@@ -74,18 +77,25 @@ impl Machine {
                         self.put16(reg::SC_LEN, 0);
                         self.w[reg::SC_STEP] = step::LENGTH2;
                     }
+                    0x83 => self.w[reg::SC_STEP] = step::LENGTH3,
                     _ => self.w[reg::SC_STEP] = step::BAD,
                 }
             }
+            step::LENGTH3 => {
+                self.w[reg::SC_HEADER] += 1;
+                if b != 0 {
+                    self.w[reg::SC_BIG] = 1;
+                }
+                self.w[reg::SC_STEP] = step::LENGTH2;
+            }
             step::LENGTH2 => {
                 self.w[reg::SC_HEADER] += 1;
-                self.put16(reg::SC_LEN, u16::from(b));
                 // Lengths above 32767 don't fit the card's numbers.
-                self.w[reg::SC_STEP] = if b & 0x80 != 0 {
-                    step::BAD
-                } else {
-                    step::LENGTH1
-                };
+                if b & 0x80 != 0 {
+                    self.w[reg::SC_BIG] = 1;
+                }
+                self.put16(reg::SC_LEN, u16::from(b & 0x7F));
+                self.w[reg::SC_STEP] = step::LENGTH1;
             }
             step::LENGTH1 => {
                 self.w[reg::SC_HEADER] += 1;
@@ -108,24 +118,53 @@ impl Machine {
         }
         let arg = usize::from(rule.arg);
         let mut op = rule.op;
+        // An object that is entered may have any length, since its end isn't tracked.
+        let entered = matches!(
+            op,
+            Op::Enter | Op::Relay | Op::Item | Op::Head | Op::HeadEnd
+        );
+        if op == Op::Bad || self.w[reg::SC_BIG] == 1 && !entered {
+            self.w[reg::SC_STEP] = step::BAD;
+            return;
+        }
+        if let Some(node) = op.next_node(&rule) {
+            self.w[reg::SC_NODE] = node;
+        }
+        if op == Op::Certificate {
+            match self.size_command(len) {
+                Some(certificate) => op = certificate,
+                None => {
+                    self.w[reg::SC_STEP] = step::BAD;
+                    return;
+                }
+            }
+        }
         match op {
-            Op::Bad => {
+            Op::Mark if len > MEASURE_MAX => {
                 self.w[reg::SC_STEP] = step::BAD;
                 return;
             }
-            Op::Enter | Op::Relay | Op::Item => {
-                if op == Op::Relay {
-                    self.w[reg::SC_RELAY] = 1;
+            Op::Enter | Op::Relay | Op::Item | Op::Head | Op::HeadEnd | Op::Mark => {
+                match op {
+                    Op::Relay => self.w[reg::SC_RELAY] = 1,
+                    Op::HeadEnd => self.w[reg::ENDED] = 1,
+                    Op::Item if self.w[reg::EIM_COUNT] < 127 => self.w[reg::EIM_COUNT] += 1,
+                    Op::Mark => {
+                        self.put16(arg, self.get16(reg::SC_TOTAL));
+                        self.put16(arg + 2, header + len);
+                    }
+                    _ => {}
                 }
-                if op == Op::Item && self.w[reg::EIM_COUNT] < 127 {
-                    self.w[reg::EIM_COUNT] += 1;
-                }
-                self.w[reg::SC_NODE] = rule.arg as u8;
+                self.w[reg::SC_OP] = op as u8;
                 self.w[reg::SC_STEP] = step::TAG;
                 self.put16(
                     reg::SC_TOTAL,
                     self.get16(reg::SC_TOTAL).wrapping_add(header) & 0x7FFF,
                 );
+                return;
+            }
+            Op::Stop => {
+                self.w[reg::SC_STEP] = step::STOPPED;
                 return;
             }
             Op::Measure | Op::MeasureFilled if op == Op::Measure || len > 0 => {
@@ -141,6 +180,8 @@ impl Machine {
             }
             Op::CopyItem if self.w[reg::EIM_COUNT] != self.w[reg::EIM_INDEX] + 1 => op = Op::Skip,
             Op::Copy | Op::CopyItem if len > u16::from(rule.max) => op = Op::Skip,
+            Op::KeepCopy if len > u16::from(rule.max) => op = Op::Keep,
+            Op::KeepEnd if len == 0 => self.w[reg::ENDED] = 1,
             Op::Ack
                 if len == 0
                     || len > ACK_LEN as u16
@@ -151,7 +192,7 @@ impl Machine {
             _ => {}
         }
         match op {
-            Op::Copy | Op::CopyItem => self.w[arg] = len as u8,
+            Op::Copy | Op::CopyItem | Op::KeepCopy => self.w[arg] = len as u8,
             Op::Ack => {
                 let entry = reg::ACK + usize::from(self.w[reg::ACKS]) * (1 + ACK_LEN);
                 self.w[entry] = len as u8;
@@ -177,7 +218,8 @@ impl Machine {
         let at = usize::from(self.get16(reg::SC_LEN) - left);
         let arg = usize::from(self.get16(reg::SC_ARG));
         let op = self.w[reg::SC_OP];
-        if op == Op::Copy as u8 || op == Op::CopyItem as u8 || op == Op::Ack as u8 {
+        let copies = [Op::Copy, Op::CopyItem, Op::KeepCopy, Op::Ack];
+        if copies.iter().any(|c| op == *c as u8) {
             self.w[arg + 1 + at] = b;
         } else if op == Op::Byte as u8 {
             self.w[arg] = b;
@@ -187,6 +229,9 @@ impl Machine {
         self.put16(reg::SC_LEFT, left - 1);
         if left == 1 {
             self.w[reg::SC_STEP] = step::TAG;
+            if op == Op::KeepEnd as u8 {
+                self.w[reg::ENDED] = 1;
+            }
         }
     }
 

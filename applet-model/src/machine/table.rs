@@ -105,8 +105,10 @@ const LINES: &[Line] = lines! {
         // such a result as an unconfirmed change. If it was none, the eUICC refuses the rollback.
         (ScanDone) [ResultFromBefore] => Log(reason::RESULT_FOUND), SetMode(mode::SWITCHED), LoadTries, Commit, Ask(query::NOTIFICATIONS) => Query;
         (ScanDone) [ResultFound] => Ask(query::NOTIFICATIONS) => Query;
-        (ScanDone) [NoResult] => ResultsNone, PrepareRequest(tx::POLL), OpenChannel => Opening;
-        (ScanDone) [NoResultLeft] => ResultsNone, Log(reason::CONFIRMED), SetMode(mode::NORMAL), Commit, PrepareRequest(tx::POLL), OpenChannel => Opening;
+        (ScanDone) [NoResult] => Ask(query::NOTICE) => Query;
+        (ScanDone) [NoResultLeft] => Log(reason::CONFIRMED), SetMode(mode::NORMAL), Commit, Ask(query::NOTICE) => Query;
+        (ScanDone) [NoticeFound] => PrepareRequest(tx::NOTICE), OpenChannel => Opening;
+        (ScanDone) [QueryNotice] => ResultsNone, PrepareRequest(tx::POLL), OpenChannel => Opening;
         (ScanDone) => PrepareRequest(tx::RESULT), OpenChannel => Opening;
     }
     Opening {
@@ -133,6 +135,8 @@ const LINES: &[Line] = lines! {
     }
     Waiting {
         (DataAvailable) => NoteAvailable, ReceiveData => Receiving;
+        // A profile takes longer than an answer may take to begin.
+        (Timer) [Progress] => DelayResponse, StartTimer => Extending;
         (Timer) => Log(reason::NO_ANSWER), Raise(FAIL) => Closing;
         (ChannelStatus) => Log(reason::LINK_LOST), Raise(FAIL) => Closing;
         (StatusCommand) [Due] => Raise(TIMER) => Waiting;
@@ -143,17 +147,28 @@ const LINES: &[Line] = lines! {
         (TrBusy | TrBeyond | TrBip | TrRefused) => Log(reason::RECEIVE_REFUSED), Raise(FAIL) => Closing;
         (RxMore) => ReceiveData => Receiving;
         (RxWait) => => Waiting;
+        (RxBlock) [Downloading] => StoreBlock(0) => Loading;
+        (RxLast) [Downloading] => StoreBlock(1) => Loading;
         (RxBlock) => StoreBlock(0) => Relaying;
         (RxLast) => StoreBlock(1) => Relaying;
         (RxNone) => CountPoll, SetGoal(goal::END), CloseChannel => Closing;
+        // The server has ended the session itself.
+        (RxCode) [Downloading] => Log(reason::EIM_CODE), PrepareRequest(tx::NOT_DOWNLOADED), OpenChannel => Opening;
+        (RxCode) [TxCancel] => Log(reason::EIM_CODE), PrepareRequest(tx::NOT_DOWNLOADED), OpenChannel => Opening;
         (RxCode) => Log(reason::EIM_CODE), Raise(FAIL) => Closing;
+        (RxTrigger) => BeginDownload => Preparing;
+        (RxUnfit) => Log(reason::ANSWER_UNFIT), SetGoal(goal::CANCEL), CloseChannel => Closing;
+        (RxTaken) => Raise(NEXT_ACK) => Removing;
         (RxAcks) => Raise(NEXT_ACK) => Removing;
         // The eIM has the result, though it leaves it in the eUICC's store: the network works.
         (RxEmpty) [TxUnconfirmed] => Log(reason::NOT_ACKNOWLEDGED), Log(reason::CONFIRMED), SetMode(mode::NORMAL), Commit, ResultsNone, PrepareRequest(tx::POLL), OpenChannel => Opening;
         (RxEmpty) [TxResult] => Log(reason::NOT_ACKNOWLEDGED), ResultsNone, PrepareRequest(tx::POLL), OpenChannel => Opening;
+        (RxEmpty) [TxCancel] => PrepareRequest(tx::NOT_DOWNLOADED), OpenChannel => Opening;
         (RxEmpty) => PrepareRequest(tx::POLL), OpenChannel => Opening;
         (RxUnknown) => Log(reason::PACKAGE_UNKNOWN), PrepareRequest(tx::UNKNOWN_PACKAGE), OpenChannel => Opening;
         (RxRefused) => PrepareRequest(tx::UNDEFINED), OpenChannel => Opening;
+        // An eIM that takes no notifications must not keep the applet from polling.
+        (RxHttp) [TxNotice] => Log(reason::HTTP_STATUS), SetGoal(goal::POLL), CloseChannel => Closing;
         (RxHttp) => Log(reason::HTTP_STATUS), Raise(FAIL) => Closing;
         (RxBad) => Log(reason::ANSWER_BAD), Raise(FAIL) => Closing;
     }
@@ -179,6 +194,8 @@ const LINES: &[Line] = lines! {
     Removing {
         (NextAck) [AcksLeft] => StoreAck => Removing;
         (EsOk) => DropAck, Raise(NEXT_ACK) => Removing;
+        // Asked again now, the eUICC would give the same notification.
+        (EsError) [TxNotice] => Log(reason::ES10), DropAck, PrepareRequest(tx::POLL), OpenChannel => Opening;
         (EsError) => Log(reason::ES10), DropAck, Raise(NEXT_ACK) => Removing;
         (NextAck) [Confirmed] => Ask(query::RESULTS) => Query;
         (NextAck) => Log(reason::CONFIRMED), SetMode(mode::NORMAL), Commit, Ask(query::RESULTS) => Query;
@@ -187,6 +204,9 @@ const LINES: &[Line] = lines! {
         (Fail) => SetGoal(goal::FAIL), CountFailure, CloseChannel => Closing;
         (TrOk | TrBusy | TrBeyond | TrBip | TrRefused) => ForgetChannel, Raise(CLOSED) => Closing;
         (Closed) [GoalRefresh] => Refresh => Refreshing;
+        (Closed) [GoalPoll] => PrepareRequest(tx::POLL), OpenChannel => Opening;
+        (Closed) [GoalFinish] => Ask(query::IMMEDIATE) => Finishing;
+        (Closed) [GoalCancel] => Raise(START) => Cancelling;
         (Closed) [GoalEnd] => DelayPoll, StartTimer => Scheduling;
         (Closed) [MayRollBack] => Ask(query::ROLLBACK) => RollingBack;
         (Closed) [MayFollow] => LoadTries, Refresh => Refreshing;
@@ -214,7 +234,7 @@ const LINES: &[Line] = lines! {
         (EsError) => Log(reason::ES10), LoadTries, DelayBackoff, StartTimer => Scheduling;
         // The eUICC may have rolled back: a reset makes the device follow.
         (ScanBad) => Log(reason::EUICC_ANSWER), LoadTries, Refresh => Refreshing;
-        (ScanDone) [RolledBack] => Log(reason::ROLLBACK), CountRollback, SetMode(mode::ROLLED_BACK), LoadTries, Commit, Refresh => Refreshing;
+        (ScanDone) [CodeOk] => Log(reason::ROLLBACK), CountRollback, SetMode(mode::ROLLED_BACK), LoadTries, Commit, Refresh => Refreshing;
         // No tries are left, so the next failure asks again.
         (ScanDone) [CatBusy] => Log(reason::ROLLBACK_REFUSED), DelayBackoff, StartTimer => Scheduling;
         (ScanDone) => Log(reason::ROLLBACK_REFUSED), LoadTries, DelayBackoff, StartTimer => Scheduling;
@@ -227,6 +247,56 @@ const LINES: &[Line] = lines! {
     }
     Locked {
         (Unlock) => Log(reason::UNLOCKED), Commit => Idle;
+    }
+    Extending {
+        (TrOk) => => Waiting;
+        (TrBusy | TrBeyond | TrBip | TrRefused) => Log(reason::NO_TIMER), TimerRefused => Waiting;
+    }
+    // SGP.32 3.2.3.2: indirect profile download.
+    Preparing {
+        (Start) => Ask(query::INFO) => Preparing;
+        (Fail) => Log(reason::TRIGGER_UNFIT), PrepareRequest(tx::NOT_DOWNLOADED), OpenChannel => Opening;
+        (EsOk | ScanMore) => ReadAnswer => Preparing;
+        (EsData) => Scan => Preparing;
+        (EsError) => Log(reason::ES10), PrepareRequest(tx::NOT_DOWNLOADED), OpenChannel => Opening;
+        (ScanDone) [QueryInfo] => Ask(query::CHALLENGE) => Preparing;
+        (ScanDone) [ChallengeKnown] => PrepareRequest(tx::INITIATE), OpenChannel => Opening;
+        (ScanDone | ScanBad) => Log(reason::EUICC_ANSWER), PrepareRequest(tx::NOT_DOWNLOADED), OpenChannel => Opening;
+    }
+    Loading {
+        (EsOk) [BlockMore] => EmptyBlock, Feed => Receiving;
+        (EsOk) => EmptyBlock, ReadAnswer => Loading;
+        (EsData) [NothingRead] => Feed => Receiving;
+        (EsData) => BeginReading, Scan => Answering;
+        (EsError) => Log(reason::ES10), SetGoal(goal::CANCEL), CloseChannel => Closing;
+    }
+    Answering {
+        (EsData) => Scan => Answering;
+        (ScanMore) => ReadAnswer => Answering;
+        (ScanDone) [Authenticated] => PrepareRequest(tx::AUTHENTICATE), OpenChannel => Opening;
+        (ScanDone) [Prepared] => PrepareRequest(tx::PACKAGE), OpenChannel => Opening;
+        (ScanDone) [LoadedWhole] => Log(reason::LOADED), Commit, Ask(query::IMMEDIATE) => Finishing;
+        // The rest of the package is dropped with the channel.
+        (ScanDone) [Loaded] => Log(reason::LOADED), Commit, SetGoal(goal::FINISH), CloseChannel => Closing;
+        (ScanDone | ScanBad) => Log(reason::EUICC_ANSWER), SetGoal(goal::CANCEL), CloseChannel => Closing;
+    }
+    // The eUICC keeps its ProfileInstallationResult: it is the next notification that is delivered.
+    Finishing {
+        (EsOk | ScanMore) => ReadAnswer => Finishing;
+        (EsData) => Scan => Finishing;
+        (ScanDone) [CodeOk] => Log(reason::ENABLED), CountSwitch, LoadTries, Commit, SetGoal(goal::REFRESH), CloseChannel => Closing;
+        (ScanDone | EsError) => Ask(query::RESULTS) => Query;
+        // The profile may have been enabled: a reset makes the device follow.
+        (ScanBad) => Log(reason::EUICC_ANSWER), LoadTries, SetGoal(goal::REFRESH), CloseChannel => Closing;
+    }
+    Cancelling {
+        (Start) [SessionKnown] => Ask(query::CANCEL) => Cancelling;
+        (Start) => PrepareRequest(tx::NOT_DOWNLOADED), OpenChannel => Opening;
+        (EsOk | ScanMore) => ReadAnswer => Cancelling;
+        (EsData) => Scan => Cancelling;
+        (ScanDone) [Cancelled] => PrepareRequest(tx::CANCEL), OpenChannel => Opening;
+        (ScanDone | ScanBad) => Log(reason::EUICC_ANSWER), PrepareRequest(tx::NOT_DOWNLOADED), OpenChannel => Opening;
+        (EsError) => Log(reason::ES10), PrepareRequest(tx::NOT_DOWNLOADED), OpenChannel => Opening;
     }
 };
 

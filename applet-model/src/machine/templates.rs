@@ -34,6 +34,16 @@ templates! {
     ES10_NOTIFICATIONS = &[0xBF, 0x2B, 0x00];
     /// ES10b.ProfileRollback, refreshFlag false: the applet sends REFRESH itself (SGP.32 5.9.16).
     ES10_ROLLBACK = &[0xBF, 0x58, 0x03, 0x80, 0x01, 0x00];
+    /// ES10b.GetEUICCInfo1 (SGP.22 5.7.8).
+    ES10_INFO = &[0xBF, 0x20, 0x00];
+    /// ES10b.GetEUICCChallenge (SGP.22 5.7.7).
+    ES10_CHALLENGE = &[0xBF, 0x2E, 0x00];
+    /// ES10b.ImmediateEnable, refreshFlag false: the applet sends REFRESH itself (SGP.32 5.9.15).
+    ES10_IMMEDIATE = &[0xBF, 0x5A, 0x03, 0x80, 0x01, 0x00];
+    /// deviceInfo of ctxParams1 (SGP.22 4.2): the applet knows neither the device's TAC nor its capabilities.
+    DEVICE_INFO = &[0xA1, 0x08, 0x80, 0x04, 0x00, 0x00, 0x00, 0x00, 0xA1, 0x00];
+    /// profileDownloadError undefinedError (SGP.32 2.11.2.3).
+    DOWNLOAD_ERROR = &[0x30, 0x03, 0x80, 0x01, 0x7F];
     /// OPEN CHANNEL after the device identities: no alpha identifier shown to the user.
     OPEN_ALPHA = &[cat::Tag::ALPHA_IDENTIFIER.0 as u8, 0x00];
 }

@@ -103,6 +103,17 @@ fn an_idle_poll_writes_nothing_and_ends_with_the_timer() {
     out = step(&mut m, Boundary::Es10Data(vec![]));
     assert_eq!(
         out,
+        [Boundary::Es10Store {
+            p1: 0x91,
+            p2: 0,
+            data: decode("BF2B00").unwrap()
+        }]
+    );
+    step(&mut m, Boundary::Es10Status(Sw(0x6105)));
+    step(&mut m, Boundary::Es10Data(decode("BF2B02A000").unwrap()));
+    out = step(&mut m, Boundary::Es10Data(vec![]));
+    assert_eq!(
+        out,
         [proactive(
             "8103004001820281820500350103390205783C030200093E052101020304"
         )]

@@ -22,7 +22,7 @@ pub fn of(lab: &Lab, records: &[ScenarioReport], dir: &Path) -> Map<String, Valu
         );
         out.insert("cap_component_bytes".into(), components(&manifest));
     }
-    let buffers = 2 * layout::BUFFER;
+    let buffers = 2 * layout::BUFFER + layout::HOLD;
     out.insert("persistent_record_bytes".into(), layout::PERSISTENT.into());
     out.insert("transient_bytes".into(), (layout::WORKING + buffers).into());
     out.insert("transient_register_bytes".into(), layout::WORKING.into());

@@ -4,7 +4,7 @@ import ipae.es10.Es10Port;
 import javacard.framework.Util;
 
 /** The eIM's answer: HTTP/1.1 and the ESipa message in it, and the address of the eIM. */
-abstract class Answer extends Request {
+abstract class Answer extends Download {
     private static final byte MISMATCH = 127;
     /** Above this, a further decimal digit could overflow. */
     private static final short DECIMAL_MAX = (0x7FFF - 9) / 10;
@@ -15,11 +15,32 @@ abstract class Answer extends Request {
 
     /** Goes through the received bytes until a block is full, the answer is complete, or none are left. */
     final byte feed() {
-        while (get16(Tables.R_RX_POS) < get16(Tables.R_RX_LEN)) {
-            if (blockIsFull()) {
-                return Tables.EV_RX_BLOCK;
+        while (true) {
+            if (w[Tables.R_HTTP] == Tables.HTTP_BODY) {
+                short code = get16(Tables.R_HTTP_CODE);
+                // HandleNotification has an answer without a body.
+                boolean ok = code == Tables.HTTP_OK
+                        || code == Tables.HTTP_NO_CONTENT && w[Tables.R_TX_KIND] == Tables.TX_NOTICE;
+                if (!ok) {
+                    put16(Tables.R_DETAIL, code);
+                    return Tables.EV_RX_HTTP;
+                }
+                if (w[Tables.R_ENDED] == 1) {
+                    return Tables.EV_RX_LAST;
+                }
+                if (bodyIsComplete()) {
+                    return bodyDone();
+                }
+                if (blockIsFull()) {
+                    // Before the size of the command is known, nothing of it can be given.
+                    boolean sized = w[Tables.R_SIZED] == 1 || w[Tables.R_SC_RELAY] == 1;
+                    return sized ? Tables.EV_RX_BLOCK : unfit();
+                }
             }
             short pos = get16(Tables.R_RX_POS);
+            if (pos >= get16(Tables.R_RX_LEN)) {
+                break;
+            }
             byte b = rx[pos];
             put16(Tables.R_RX_POS, (short) (pos + 1));
             if (w[Tables.R_HTTP] == Tables.HTTP_BODY) {
@@ -33,24 +54,8 @@ abstract class Answer extends Request {
                     return badAnswer();
                 }
             }
-            if (w[Tables.R_HTTP] == Tables.HTTP_BODY) {
-                if (get16(Tables.R_HTTP_CODE) != Tables.HTTP_OK) {
-                    put16(Tables.R_DETAIL, get16(Tables.R_HTTP_CODE));
-                    return Tables.EV_RX_HTTP;
-                }
-                if (get16(Tables.R_BODY_LEFT) == 0) {
-                    return bodyDone();
-                }
-            }
-        }
-        if (blockIsFull()) {
-            return Tables.EV_RX_BLOCK;
         }
         return w[Tables.R_AVAILABLE] == 0 ? Tables.EV_RX_WAIT : Tables.EV_RX_MORE;
-    }
-
-    private boolean blockIsFull() {
-        return w[Tables.R_SC_RELAY] == 1 && get16(Tables.R_SEG_LEN) == Tables.BUFFER;
     }
 
     private byte badAnswer() {
@@ -66,19 +71,30 @@ abstract class Answer extends Request {
     }
 
     /**
-     * A byte of the body. While a header is incomplete it also goes to the block buffer, since whether an
-     * object is relayed is known at its header's end only.
+     * A byte of the body. A header goes to the block buffer, and from there again at its end if the object
+     * isn't for the eUICC.
      */
     private void bodyByte(byte b) {
-        put16(Tables.R_BODY_LEFT, (short) (get16(Tables.R_BODY_LEFT) - 1));
-        if (w[Tables.R_SC_RELAY] == 1 || scanInHeader()) {
-            short length = get16(Tables.R_SEG_LEN);
-            seg[length] = b;
-            put16(Tables.R_SEG_LEN, (short) (length + 1));
+        short left = get16(Tables.R_BODY_LEFT);
+        if (left == 0) {
+            put16(Tables.R_BODY_KILO, (short) (get16(Tables.R_BODY_KILO) - 1));
+            left = 1000;
+        }
+        put16(Tables.R_BODY_LEFT, (short) (left - 1));
+        boolean inHeader = scanInHeader();
+        boolean inRest = w[Tables.R_SC_NODE] == Tables.N_REST;
+        byte op = w[Tables.R_SC_OP];
+        if (w[Tables.R_SC_RELAY] == 1 || (inHeader ? !inRest : keeps(op))) {
+            append(b);
+        } else if (!inHeader && op == Tables.OP_HOLD) {
+            holdByte(b);
         }
         scanByte(b);
-        if (w[Tables.R_SC_RELAY] == 0 && (scanAtTag() || !scanInHeader())) {
-            put16(Tables.R_SEG_LEN, (short) 0);
+        if (inHeader && !inRest && w[Tables.R_SC_RELAY] == 0 && (scanAtTag() || !scanInHeader())) {
+            op = w[Tables.R_SC_OP];
+            if (!keeps(op) && op != Tables.OP_HOLD) {
+                put16(Tables.R_SEG_LEN, (short) (get16(Tables.R_SEG_LEN) - w[Tables.R_SC_HEADER]));
+            }
         }
     }
 
@@ -94,6 +110,9 @@ abstract class Answer extends Request {
         if (!scanAtTag()) {
             return badAnswer();
         }
+        if (w[Tables.R_TX_KIND] == Tables.TX_NOTICE) {
+            return Tables.EV_RX_TAKEN;
+        }
         byte code = w[Tables.R_CODE];
         put16(Tables.R_DETAIL, (short) (code & 0xFF));
         switch (found) {
@@ -108,6 +127,10 @@ abstract class Answer extends Request {
                 return Tables.EV_RX_EMPTY;
             case Tables.KIND_UNKNOWN:
                 return Tables.EV_RX_UNKNOWN;
+            case Tables.KIND_TRIGGER:
+                return Tables.EV_RX_TRIGGER;
+            case Tables.KIND_STEP:
+                return stepDone();
             default:
                 return badAnswer();
         }
@@ -172,12 +195,14 @@ abstract class Answer extends Request {
 
     private void lengthByte(byte b) {
         if (isDigit(b)) {
-            short n = get16(Tables.R_BODY_LEFT);
-            if (n > DECIMAL_MAX) {
+            short n = (short) (get16(Tables.R_BODY_LEFT) * 10 + b - '0');
+            short kilo = (short) (get16(Tables.R_BODY_KILO) * 10 + n / 1000);
+            if (kilo > Tables.BODY_KILO_MAX) {
                 w[Tables.R_HTTP] = Tables.HTTP_BAD;
                 return;
             }
-            put16(Tables.R_BODY_LEFT, (short) (n * 10 + b - '0'));
+            put16(Tables.R_BODY_LEFT, (short) (n % 1000));
+            put16(Tables.R_BODY_KILO, kilo);
             w[Tables.R_HTTP_HAS_LENGTH] = 1;
         } else if (b == '\n') {
             beginLine();

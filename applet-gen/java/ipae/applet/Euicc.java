@@ -16,7 +16,7 @@ abstract class Euicc extends Scanner {
         this.port = port;
     }
 
-    private static byte[] window() {
+    static byte[] window() {
         return UICCPlatform.getTheVolatileByteArray();
     }
 
@@ -57,6 +57,22 @@ abstract class Euicc extends Scanner {
             case Tables.QUERY_NOTIFICATIONS:
                 beginScan(Tables.N_NOTIFICATIONS);
                 return command(Tables.ES10_NOTIFICATIONS);
+            case Tables.QUERY_NOTICE:
+                put16(Tables.R_LEN1, (short) 0);
+                w[Tables.R_ACKS] = 0;
+                beginScan(Tables.N_NOTICE);
+                return command(Tables.ES10_NOTIFICATIONS);
+            case Tables.QUERY_INFO:
+                beginScan(Tables.N_INFO);
+                return command(Tables.ES10_INFO);
+            case Tables.QUERY_CHALLENGE:
+                beginScan(Tables.N_CHALLENGE);
+                return command(Tables.ES10_CHALLENGE);
+            case Tables.QUERY_IMMEDIATE:
+                beginScan(Tables.N_IMMEDIATE);
+                return command(Tables.ES10_IMMEDIATE);
+            case Tables.QUERY_CANCEL:
+                return cancel();
             default:
                 beginScan(Tables.N_ROLLBACK);
                 return command(Tables.ES10_ROLLBACK);
@@ -65,8 +81,38 @@ abstract class Euicc extends Scanner {
 
     /** Asks for the part of the request that comes next. */
     final byte askPart() {
-        boolean first = w[Tables.R_TX_PHASE] == Tables.PHASE_PART1;
-        return command(first ? Tables.ES10_RESULTS : Tables.ES10_NOTIFICATIONS);
+        byte kind = w[Tables.R_TX_KIND];
+        if (kind == Tables.TX_INITIATE) {
+            return command(Tables.ES10_INFO);
+        }
+        boolean result = kind == Tables.TX_RESULT && w[Tables.R_TX_PHASE] == Tables.PHASE_PART1;
+        return command(result ? Tables.ES10_RESULTS : Tables.ES10_NOTIFICATIONS);
+    }
+
+    /** ES10b.CancelSession: a package that wasn't loaded is another reason than any failure before it. */
+    private byte cancel() {
+        w[Tables.R_BLOCK] = 0;
+        put16(Tables.R_LEN1, (short) 0);
+        beginScan(Tables.N_CANCELLED);
+        byte[] out = window();
+        byte len = w[Tables.R_RTID_LEN];
+        out[0] = (byte) 0xBF;
+        out[1] = 0x41;
+        out[2] = (byte) (5 + len);
+        out[3] = (byte) 0x80;
+        out[4] = len;
+        short end = Util.arrayCopyNonAtomic(w, Tables.R_RTID, out, (short) 5, len);
+        out[end] = (byte) 0x81;
+        out[(short) (end + 1)] = 1;
+        out[(short) (end + 2)] = w[Tables.R_TX_KIND] == Tables.TX_PACKAGE
+                ? Tables.LOAD_BPP_EXECUTION_ERROR : Tables.UNDEFINED_REASON;
+        return stored(port.storeData(Tables.STORE_LAST, (byte) 0, (short) (8 + len)));
+    }
+
+    /** Whether the request under way is a step of a download, whose answer goes to the eUICC. */
+    final boolean isDownloading() {
+        byte kind = w[Tables.R_TX_KIND];
+        return kind == Tables.TX_INITIATE || kind == Tables.TX_AUTHENTICATE || kind == Tables.TX_PACKAGE;
     }
 
     /** Gives the block buffer to the eUICC. */
@@ -78,10 +124,13 @@ abstract class Euicc extends Scanner {
             return store(Tables.STORE_MORE, block, seg, (short) 0, get16(Tables.R_SEG_LEN));
         }
         // From here on the eUICC may have a result.
-        w[Tables.R_PKG] = 1;
         w[Tables.R_RESULTS_KNOWN] = 0;
         w[Tables.R_BLOCK] = 0;
-        beginScan(Tables.N_LOAD);
+        w[Tables.R_ENDED] = 0;
+        if (!isDownloading()) {
+            w[Tables.R_PKG] = 1;
+            beginScan(Tables.N_LOAD);
+        }
         return store(Tables.STORE_LAST, block, seg, (short) 0, get16(Tables.R_SEG_LEN));
     }
 

@@ -143,7 +143,7 @@ public final class IpaApplet extends Applet implements ToolkitInterface, Applica
         } else if (tag == Tables.OBJECT_MEMORY) {
             end = Util.setShort(buffer, end, Tables.WORKING);
             end = Util.setShort(buffer, end, Tables.PERSISTENT);
-            end = Util.setShort(buffer, end, (short) (2 * Tables.BUFFER));
+            end = Util.setShort(buffer, end, (short) (2 * Tables.BUFFER + Tables.HOLD));
         } else if (tag == Tables.OBJECT_PROFILE) {
             end = terminalProfile(buffer, end);
         } else {

@@ -126,10 +126,46 @@ final class Machine extends Answer {
                 return w[Tables.R_GOAL] == Tables.GOAL_REFRESH;
             case Tables.GU_GOAL_END:
                 return w[Tables.R_GOAL] == Tables.GOAL_END;
-            case Tables.GU_ROLLED_BACK:
+            case Tables.GU_CODE_OK:
                 return w[Tables.R_KIND] == Tables.KIND_CODE && w[Tables.R_CODE] == 0;
             case Tables.GU_CAT_BUSY:
                 return w[Tables.R_CODE] == Tables.CAT_BUSY;
+            case Tables.GU_NOTICE_FOUND:
+                return w[Tables.R_QUERY] == Tables.QUERY_NOTICE && found && w[Tables.R_ACKS] == 1;
+            case Tables.GU_QUERY_NOTICE:
+                return w[Tables.R_QUERY] == Tables.QUERY_NOTICE;
+            case Tables.GU_QUERY_INFO:
+                return w[Tables.R_QUERY] == Tables.QUERY_INFO;
+            case Tables.GU_CHALLENGE_KNOWN:
+                return w[Tables.R_CHALLENGE_LEN] == 16;
+            case Tables.GU_DOWNLOADING:
+                return isDownloading();
+            case Tables.GU_TX_CANCEL:
+                return w[Tables.R_TX_KIND] == Tables.TX_CANCEL;
+            case Tables.GU_TX_NOTICE:
+                return w[Tables.R_TX_KIND] == Tables.TX_NOTICE;
+            case Tables.GU_NOTHING_READ:
+                return get16(Tables.R_READ) == 0;
+            case Tables.GU_AUTHENTICATED:
+                return w[Tables.R_TX_KIND] == Tables.TX_INITIATE && isHeld();
+            case Tables.GU_PREPARED:
+                return w[Tables.R_TX_KIND] == Tables.TX_AUTHENTICATE && isHeld();
+            case Tables.GU_LOADED_WHOLE:
+                return w[Tables.R_KIND] == Tables.KIND_INSTALLED && bodyIsComplete();
+            case Tables.GU_LOADED:
+                return w[Tables.R_KIND] == Tables.KIND_INSTALLED || w[Tables.R_KIND] == Tables.KIND_NOT_INSTALLED;
+            case Tables.GU_CANCELLED:
+                return isHeld();
+            case Tables.GU_PROGRESS:
+                return w[Tables.R_PROGRESS] == 1;
+            case Tables.GU_GOAL_POLL:
+                return w[Tables.R_GOAL] == Tables.GOAL_POLL;
+            case Tables.GU_GOAL_FINISH:
+                return w[Tables.R_GOAL] == Tables.GOAL_FINISH;
+            case Tables.GU_GOAL_CANCEL:
+                return w[Tables.R_GOAL] == Tables.GOAL_CANCEL;
+            case Tables.GU_SESSION_KNOWN:
+                return w[Tables.R_RTID_LEN] > 0;
             default:
                 return false;
         }
@@ -266,6 +302,11 @@ final class Machine extends Answer {
                 return storeAck();
             case Tables.AC_DROP_ACK:
                 dropAck();
+                break;
+            case Tables.AC_BEGIN_DOWNLOAD:
+                return beginDownload();
+            case Tables.AC_BEGIN_READING:
+                beginReading();
                 break;
             default:
                 break;

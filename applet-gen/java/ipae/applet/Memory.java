@@ -4,7 +4,7 @@ import javacard.framework.JCSystem;
 import javacard.framework.Util;
 
 /**
- * The applet's memory: working registers, persistent record, two buffers. All is allocated here, at
+ * The applet's memory: working registers, persistent record, three buffers. All is allocated here, at
  * installation, and never again. Register offsets are in {@link Tables}.
  */
 abstract class Memory {
@@ -14,6 +14,8 @@ abstract class Memory {
     final byte[] seg;
     /** Receive buffer: RECEIVE DATA or a piece of the eUICC's answer. */
     final byte[] rx;
+    /** What is held back. */
+    final byte[] hold;
     /** Persistent record. */
     private final byte[] nv;
 
@@ -21,6 +23,7 @@ abstract class Memory {
         w = JCSystem.makeTransientByteArray(Tables.WORKING, JCSystem.CLEAR_ON_RESET);
         seg = JCSystem.makeTransientByteArray(Tables.BUFFER, JCSystem.CLEAR_ON_RESET);
         rx = JCSystem.makeTransientByteArray(Tables.BUFFER, JCSystem.CLEAR_ON_RESET);
+        hold = JCSystem.makeTransientByteArray(Tables.HOLD, JCSystem.CLEAR_ON_RESET);
         nv = new byte[Tables.PERSISTENT];
         Util.arrayCopyNonAtomic(Tables.DEFAULTS, (short) 0, nv, (short) 0, Tables.PERSISTENT);
     }

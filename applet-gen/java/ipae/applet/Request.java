@@ -22,18 +22,18 @@ abstract class Request extends Terminal {
         put16(Tables.R_SEG_LEN, (short) 0);
     }
 
-    private static short lengthLength(short n) {
+    static short lengthLength(short n) {
         if (n < 128) {
             return 1;
         }
         return n < 256 ? (short) 2 : (short) 3;
     }
 
-    private static short objectLength(short n) {
+    static short objectLength(short n) {
         return (short) (1 + lengthLength(n) + n);
     }
 
-    private short room() {
+    final short room() {
         return (short) (Tables.BUFFER - get16(Tables.R_SEG_LEN));
     }
 
@@ -45,11 +45,11 @@ abstract class Request extends Terminal {
         put16(Tables.R_SEG_LEN, Util.arrayCopyNonAtomic(from, offset, seg, at, length));
     }
 
-    private void append(byte[] template) {
+    final void append(byte[] template) {
         append(template, (short) 0, (short) template.length);
     }
 
-    private void append(byte b) {
+    final void append(byte b) {
         short at = get16(Tables.R_SEG_LEN);
         if (at < Tables.BUFFER) {
             seg[at] = b;
@@ -57,7 +57,7 @@ abstract class Request extends Terminal {
         }
     }
 
-    private void appendLength(short n) {
+    final void appendLength(short n) {
         if (n >= 256) {
             append((byte) 0x82);
             append((byte) (n >> 8));
@@ -78,57 +78,152 @@ abstract class Request extends Terminal {
         }
     }
 
-    private short errorLength() {
-        short tid = w[Tables.R_TID_LEN];
-        return tid == 0 ? (short) 3 : (short) (5 + tid);
+    /** Second byte of the message's tag; the first is BF. */
+    private byte messageTag() {
+        return Tables.MESSAGE_TAGS[w[Tables.R_TX_KIND]];
+    }
+
+    /** Bytes of the EID's data object; messages of a download's session have none. */
+    private short eidLength() {
+        byte tag = messageTag();
+        return tag == 0x4F || tag == 0x50 ? EID_OBJECT : (short) 0;
+    }
+
+    /** Bytes of a data object of one register with its length in front; none if it is empty. */
+    private short fieldLength(short register) {
+        short length = w[register];
+        return length == 0 ? length : (short) (2 + length);
+    }
+
+    private void appendField(byte tag, short register) {
+        byte length = w[register];
+        if (length > 0) {
+            append(tag);
+            append(length);
+            append(w, (short) (register + 1), length);
+        }
     }
 
     /** Bytes of the message after the EID's data object. */
     private short contentLength() {
+        short length = get16(Tables.R_LEN1);
+        short second = get16(Tables.R_LEN2);
         switch (w[Tables.R_TX_KIND]) {
             case Tables.TX_POLL:
                 return 0;
             case Tables.TX_RESULT:
-                short both = (short) (get16(Tables.R_LEN1) + get16(Tables.R_LEN2));
-                return get16(Tables.R_LEN2) == 0 ? both : objectLength(both);
+                return second == 0 ? length : objectLength((short) (length + second));
             case Tables.TX_ERROR:
                 return get16(Tables.R_RX_LEN);
+            case Tables.TX_INITIATE:
+                length += fieldLength(Tables.R_CHALLENGE_LEN);
+                length += objectLength(w[Tables.R_DP_LEN]);
+                return (short) (length + fieldLength(Tables.R_TID_LEN));
+            case Tables.TX_AUTHENTICATE:
+            case Tables.TX_PACKAGE:
+                return (short) (fieldLength(Tables.R_RTID_LEN) + length);
+            case Tables.TX_CANCEL:
+                return (short) (fieldLength(Tables.R_RTID_LEN) + objectLength(length));
+            case Tables.TX_NOTICE:
+                return objectLength(length);
+            case Tables.TX_NOT_DOWNLOADED:
+                return (short) (1 + objectLength(notDownloadedLength()));
             default:
-                return objectLength(errorLength());
+                return objectLength((short) (3 + fieldLength(Tables.R_TID_LEN)));
         }
+    }
+
+    /** Bytes inside of ProfileDownloadTriggerResult. */
+    private short notDownloadedLength() {
+        return (short) (fieldLength(Tables.R_TID_LEN) + Tables.DOWNLOAD_ERROR.length);
     }
 
     private void appendHead() {
         append(Tables.HTTP_POST);
         append(w, Tables.R_FQDN, w[Tables.R_FQDN_LEN]);
         append(Tables.HTTP_FIELDS);
-        appendDecimal((short) (1 + objectLength((short) (EID_OBJECT + contentLength()))));
+        appendDecimal((short) (1 + objectLength((short) (eidLength() + contentLength()))));
         append(Tables.HTTP_END);
     }
 
+    /** Most bytes of the body up to what flows from elsewhere. */
+    private short prefixMax() {
+        boolean initiating = w[Tables.R_TX_KIND] == Tables.TX_INITIATE;
+        return initiating ? (short) (Tables.PREFIX_MAX + w[Tables.R_DP_LEN]) : Tables.PREFIX_MAX;
+    }
+
     private void appendPrefix() {
-        byte kind = w[Tables.R_TX_KIND];
+        short length = get16(Tables.R_LEN1);
         append((byte) 0xBF);
-        append(kind == Tables.TX_POLL ? (byte) 0x4F : (byte) 0x50);
-        appendLength((short) (EID_OBJECT + contentLength()));
-        append((byte) 0x5A);
-        append((byte) 16);
-        append(w, Tables.R_EID, (short) 16);
-        if (kind == Tables.TX_RESULT && get16(Tables.R_LEN2) > 0) {
-            append((byte) 0x30);
-            appendLength((short) (get16(Tables.R_LEN1) + get16(Tables.R_LEN2)));
-        } else if (kind == Tables.TX_UNKNOWN_PACKAGE || kind == Tables.TX_UNDEFINED) {
-            byte tid = w[Tables.R_TID_LEN];
-            append((byte) 0xA0);
-            appendLength(errorLength());
-            if (tid > 0) {
-                append((byte) 0x80);
-                append(tid);
-                append(w, Tables.R_TID, tid);
-            }
-            append((byte) 0x02);
-            append((byte) 0x01);
-            append(kind == Tables.TX_UNKNOWN_PACKAGE ? UNKNOWN_PACKAGE : UNDEFINED_ERROR);
+        append(messageTag());
+        appendLength((short) (eidLength() + contentLength()));
+        if (eidLength() > 0) {
+            appendField((byte) 0x5A, Tables.R_EID_LEN);
+        }
+        switch (w[Tables.R_TX_KIND]) {
+            case Tables.TX_RESULT:
+                if (get16(Tables.R_LEN2) > 0) {
+                    append((byte) 0x30);
+                    appendLength((short) (length + get16(Tables.R_LEN2)));
+                }
+                break;
+            case Tables.TX_INITIATE:
+                appendField((byte) 0x81, Tables.R_CHALLENGE_LEN);
+                append((byte) 0x83);
+                appendLength(w[Tables.R_DP_LEN]);
+                append(w, (short) (Tables.R_AC + 2), w[Tables.R_DP_LEN]);
+                break;
+            case Tables.TX_AUTHENTICATE:
+            case Tables.TX_PACKAGE:
+                appendField((byte) 0x80, Tables.R_RTID_LEN);
+                break;
+            case Tables.TX_CANCEL:
+                appendField((byte) 0x80, Tables.R_RTID_LEN);
+                append((byte) 0xA1);
+                appendLength(length);
+                break;
+            case Tables.TX_NOTICE:
+                append((byte) 0xA0);
+                appendLength(length);
+                break;
+            case Tables.TX_NOT_DOWNLOADED:
+                append((byte) 0xBF);
+                append((byte) 0x54);
+                appendLength(notDownloadedLength());
+                appendField((byte) 0x82, Tables.R_TID_LEN);
+                append(Tables.DOWNLOAD_ERROR);
+                break;
+            case Tables.TX_UNKNOWN_PACKAGE:
+            case Tables.TX_UNDEFINED:
+                append((byte) 0xA0);
+                appendLength((short) (3 + fieldLength(Tables.R_TID_LEN)));
+                appendField((byte) 0x80, Tables.R_TID_LEN);
+                append((byte) 0x02);
+                append((byte) 0x01);
+                append(w[Tables.R_TX_KIND] == Tables.TX_UNKNOWN_PACKAGE ? UNKNOWN_PACKAGE : UNDEFINED_ERROR);
+                break;
+            default:
+                break;
+        }
+    }
+
+    /** The phase after the beginning of the body. */
+    private byte phaseAfterPrefix() {
+        switch (w[Tables.R_TX_KIND]) {
+            case Tables.TX_RESULT:
+            case Tables.TX_INITIATE:
+            case Tables.TX_NOTICE:
+                return Tables.PHASE_ASK1;
+            case Tables.TX_AUTHENTICATE:
+            case Tables.TX_PACKAGE:
+            case Tables.TX_CANCEL:
+                put16(Tables.R_SKIP, (short) 0);
+                put16(Tables.R_LEFT, (short) (get16(Tables.R_LEN1) - get16(Tables.R_RX_LEN)));
+                return Tables.PHASE_KEPT;
+            case Tables.TX_ERROR:
+                return Tables.PHASE_KEPT;
+            default:
+                return Tables.PHASE_FLUSH;
         }
     }
 
@@ -149,18 +244,13 @@ abstract class Request extends Terminal {
                     w[Tables.R_TX_PHASE] = Tables.PHASE_PREFIX;
                     break;
                 case Tables.PHASE_PREFIX:
-                    if (room() < Tables.PREFIX_MAX) {
+                    if (room() < prefixMax()) {
                         return Tables.EV_TX_SEND;
                     }
                     appendPrefix();
                     put16(Tables.R_RX_POS, (short) 0);
-                    if (w[Tables.R_TX_KIND] == Tables.TX_RESULT) {
-                        w[Tables.R_TX_PHASE] = Tables.PHASE_ASK1;
-                    } else if (w[Tables.R_TX_KIND] == Tables.TX_ERROR) {
-                        w[Tables.R_TX_PHASE] = Tables.PHASE_KEPT;
-                    } else {
-                        w[Tables.R_TX_PHASE] = Tables.PHASE_FLUSH;
-                    }
+                    put16(Tables.R_LEFT, (short) 0);
+                    w[Tables.R_TX_PHASE] = phaseAfterPrefix();
                     break;
                 case Tables.PHASE_ASK1:
                     return beginPart(Tables.PHASE_PART1, Tables.R_OFF1, Tables.R_LEN1);
@@ -171,17 +261,19 @@ abstract class Request extends Terminal {
                     if (get16(Tables.R_LEFT) > 0) {
                         return room() == 0 ? Tables.EV_TX_SEND : Tables.EV_TX_READ;
                     }
-                    if (phase == Tables.PHASE_PART1 && get16(Tables.R_LEN2) > 0) {
+                    if (w[Tables.R_TX_KIND] == Tables.TX_RESULT && phase == Tables.PHASE_PART1
+                            && get16(Tables.R_LEN2) > 0) {
                         w[Tables.R_TX_PHASE] = Tables.PHASE_ASK2;
                     } else {
-                        w[Tables.R_TX_PHASE] = Tables.PHASE_FLUSH;
+                        w[Tables.R_TX_PHASE] = Tables.PHASE_TAIL;
                     }
                     break;
                 case Tables.PHASE_KEPT:
                     short pos = get16(Tables.R_RX_POS);
                     short n = (short) (get16(Tables.R_RX_LEN) - pos);
                     if (n == 0) {
-                        w[Tables.R_TX_PHASE] = Tables.PHASE_FLUSH;
+                        boolean rest = get16(Tables.R_LEFT) > 0;
+                        w[Tables.R_TX_PHASE] = rest ? Tables.PHASE_PART1 : Tables.PHASE_TAIL;
                         break;
                     }
                     if (n > room()) {
@@ -192,6 +284,15 @@ abstract class Request extends Terminal {
                     }
                     append(rx, pos, n);
                     put16(Tables.R_RX_POS, (short) (pos + n));
+                    break;
+                case Tables.PHASE_TAIL:
+                    if (w[Tables.R_TX_KIND] == Tables.TX_INITIATE) {
+                        if (room() < fieldLength(Tables.R_TID_LEN)) {
+                            return Tables.EV_TX_SEND;
+                        }
+                        appendField((byte) 0x82, Tables.R_TID_LEN);
+                    }
+                    w[Tables.R_TX_PHASE] = Tables.PHASE_FLUSH;
                     break;
                 case Tables.PHASE_FLUSH:
                     w[Tables.R_TX_PHASE] = Tables.PHASE_DONE;
@@ -205,7 +306,7 @@ abstract class Request extends Terminal {
         }
     }
 
-    private static short least(short a, short b) {
+    static short least(short a, short b) {
         return a < b ? a : b;
     }
 
@@ -243,12 +344,44 @@ abstract class Request extends Terminal {
         put16(Tables.R_HTTP_CODE, (short) 0);
         w[Tables.R_HTTP_HAS_LENGTH] = 0;
         put16(Tables.R_BODY_LEFT, (short) 0);
-        put16(Tables.R_SEG_LEN, (short) 0);
+        put16(Tables.R_BODY_KILO, (short) 0);
         put16(Tables.R_RX_LEN, (short) 0);
         put16(Tables.R_RX_POS, (short) 0);
-        w[Tables.R_ACKS] = 0;
+        put16(Tables.R_HOLD_LEN, (short) 0);
+        put16(Tables.R_HOLD_POS, (short) 0);
         w[Tables.R_BLOCK] = 0;
-        w[Tables.R_TID_LEN] = 0;
-        beginScan(w[Tables.R_TX_KIND] == Tables.TX_POLL ? Tables.N_POLL : Tables.N_RESULT);
+        w[Tables.R_LAST] = 0;
+        w[Tables.R_ENDED] = 0;
+        byte kind = w[Tables.R_TX_KIND];
+        w[Tables.R_SIZED] = kind == Tables.TX_PACKAGE ? (byte) 1 : (byte) 0;
+        boolean begun = kind == Tables.TX_INITIATE || kind == Tables.TX_AUTHENTICATE;
+        put16(Tables.R_SEG_LEN, begun ? Tables.COMMAND_HEAD : (short) 0);
+        if (kind != Tables.TX_NOTICE) {
+            w[Tables.R_ACKS] = 0;
+        }
+        if (kind == Tables.TX_POLL) {
+            w[Tables.R_TID_LEN] = 0;
+            w[Tables.R_AC_LEN] = 0;
+        }
+        beginScan(answerNode(kind));
+    }
+
+    private static byte answerNode(byte kind) {
+        switch (kind) {
+            case Tables.TX_POLL:
+                return Tables.N_POLL;
+            case Tables.TX_INITIATE:
+                return Tables.N_INITIATE;
+            case Tables.TX_AUTHENTICATE:
+                return Tables.N_AUTHENTICATE;
+            case Tables.TX_PACKAGE:
+                return Tables.N_PACKAGE;
+            case Tables.TX_CANCEL:
+                return Tables.N_CANCEL;
+            case Tables.TX_NOTICE:
+                return Tables.N_NOTIFIED;
+            default:
+                return Tables.N_RESULT;
+        }
     }
 }

@@ -5,11 +5,24 @@ abstract class Scanner extends Memory {
     private static final byte STEP_TAG = 0;
     private static final byte STEP_TAG2 = 1;
     private static final byte STEP_LENGTH = 2;
-    private static final byte STEP_LENGTH2 = 3;
-    private static final byte STEP_LENGTH1 = 4;
-    private static final byte STEP_VALUE = 5;
-    private static final byte STEP_STOPPED = 6;
-    private static final byte STEP_BAD = 7;
+    private static final byte STEP_LENGTH3 = 3;
+    private static final byte STEP_LENGTH2 = 4;
+    private static final byte STEP_LENGTH1 = 5;
+    private static final byte STEP_VALUE = 6;
+    private static final byte STEP_STOPPED = 7;
+    private static final byte STEP_BAD = 8;
+
+    /** The head of a certificate has come: gives what to do with it, OP_BAD if nothing can be done. */
+    abstract byte sizeCommand(short length);
+
+    /** True if the object, or its head, goes to the block buffer. */
+    static boolean keeps(byte op) {
+        return op >= Tables.OP_KEEP && op <= Tables.OP_CERTIFICATE;
+    }
+
+    final boolean scanInValue() {
+        return w[Tables.R_SC_STEP] == STEP_VALUE;
+    }
 
     final boolean scanInHeader() {
         return w[Tables.R_SC_STEP] < STEP_VALUE;
@@ -61,6 +74,7 @@ abstract class Scanner extends Memory {
                 break;
             case STEP_LENGTH:
                 put16(Tables.R_SC_LEN, (short) 0);
+                w[Tables.R_SC_BIG] = 0;
                 if (b >= 0) {
                     put16(Tables.R_SC_LEN, b);
                     headerDone();
@@ -70,13 +84,25 @@ abstract class Scanner extends Memory {
                     step = STEP_LENGTH1;
                 } else if (b == (byte) 0x82) {
                     step = STEP_LENGTH2;
+                } else if (b == (byte) 0x83) {
+                    step = STEP_LENGTH3;
                 } else {
                     step = STEP_BAD;
                 }
                 break;
+            case STEP_LENGTH3:
+                if (b != 0) {
+                    w[Tables.R_SC_BIG] = 1;
+                }
+                step = STEP_LENGTH2;
+                break;
             case STEP_LENGTH2:
-                put16(Tables.R_SC_LEN, (short) (b & 0xFF));
-                step = b < 0 ? STEP_BAD : STEP_LENGTH1;
+                // Lengths above 32767 don't fit a short.
+                if (b < 0) {
+                    w[Tables.R_SC_BIG] = 1;
+                }
+                put16(Tables.R_SC_LEN, (short) (b & 0x7F));
+                step = STEP_LENGTH1;
                 break;
             default:
                 w[Tables.R_SC_LEN] = w[(short) (Tables.R_SC_LEN + 1)];
@@ -117,42 +143,69 @@ abstract class Scanner extends Memory {
         if (kind != 0) {
             w[Tables.R_KIND] = kind;
         }
-        switch (op) {
-            case Tables.OP_BAD:
+        boolean entered = op >= Tables.OP_ENTER && op <= Tables.OP_ITEM
+                || op == Tables.OP_HEAD || op == Tables.OP_HEAD_END;
+        if (op == Tables.OP_BAD || w[Tables.R_SC_BIG] == 1 && !entered) {
+            w[Tables.R_SC_STEP] = STEP_BAD;
+            return;
+        }
+        if (entered || op == Tables.OP_KEEP || op == Tables.OP_KEEP_END) {
+            w[Tables.R_SC_NODE] = (byte) arg;
+        } else if (op == Tables.OP_CERTIFICATE) {
+            op = sizeCommand(len);
+            if (op == Tables.OP_BAD) {
                 w[Tables.R_SC_STEP] = STEP_BAD;
                 return;
-            case Tables.OP_RELAY:
+            }
+        }
+        if (entered) {
+            if (op == Tables.OP_RELAY) {
                 w[Tables.R_SC_RELAY] = 1;
-                enter((byte) arg, header);
-                return;
-            case Tables.OP_ITEM:
-                if (w[Tables.R_EIM_COUNT] < 127) {
-                    w[Tables.R_EIM_COUNT]++;
+            } else if (op == Tables.OP_HEAD_END) {
+                w[Tables.R_ENDED] = 1;
+            } else if (op == Tables.OP_ITEM && w[Tables.R_EIM_COUNT] < 127) {
+                w[Tables.R_EIM_COUNT]++;
+            }
+            enter(op, header);
+            return;
+        }
+        switch (op) {
+            case Tables.OP_MARK:
+                w[Tables.R_SC_NODE] = max;
+                if (note(arg, header, len)) {
+                    enter(op, header);
                 }
-                enter((byte) arg, header);
                 return;
-            case Tables.OP_ENTER:
-                enter((byte) arg, header);
+            case Tables.OP_STOP:
+                w[Tables.R_SC_STEP] = STEP_STOPPED;
                 return;
             case Tables.OP_MEASURE:
             case Tables.OP_MEASURE_FILLED:
                 if (op == Tables.OP_MEASURE || len > 0) {
-                    measure(arg, header, len);
+                    if (note(arg, header, len)) {
+                        w[Tables.R_SC_STEP] = STEP_STOPPED;
+                    }
                     return;
                 }
                 break;
             case Tables.OP_COPY_ITEM:
-                if (w[Tables.R_EIM_COUNT] != (byte) (w[Tables.R_EIM_INDEX] + 1) || len > max) {
+                if (w[Tables.R_EIM_COUNT] != (byte) (w[Tables.R_EIM_INDEX] + 1) || len > (short) (max & 0xFF)) {
                     op = Tables.OP_SKIP;
                 } else {
                     w[arg] = (byte) len;
                 }
                 break;
             case Tables.OP_COPY:
-                if (len > max) {
-                    op = Tables.OP_SKIP;
+            case Tables.OP_KEEP_COPY:
+                if (len > (short) (max & 0xFF)) {
+                    op = op == Tables.OP_COPY ? Tables.OP_SKIP : Tables.OP_KEEP;
                 } else {
                     w[arg] = (byte) len;
+                }
+                break;
+            case Tables.OP_KEEP_END:
+                if (len == 0) {
+                    w[Tables.R_ENDED] = 1;
                 }
                 break;
             case Tables.OP_ACK:
@@ -175,20 +228,21 @@ abstract class Scanner extends Memory {
         w[Tables.R_SC_STEP] = len == 0 ? STEP_TAG : STEP_VALUE;
     }
 
-    private void enter(byte node, short header) {
-        w[Tables.R_SC_NODE] = node;
+    private void enter(byte op, short header) {
+        w[Tables.R_SC_OP] = op;
         w[Tables.R_SC_STEP] = STEP_TAG;
         addTotal(header);
     }
 
-    private void measure(short arg, short header, short len) {
+    /** Notes where the object begins and its size; false if that is too much. */
+    private boolean note(short arg, short header, short len) {
         if (len > Tables.MEASURE_MAX) {
             w[Tables.R_SC_STEP] = STEP_BAD;
-            return;
+            return false;
         }
         put16(arg, get16(Tables.R_SC_TOTAL));
         put16((short) (arg + 2), (short) (header + len));
-        w[Tables.R_SC_STEP] = STEP_STOPPED;
+        return true;
     }
 
     private void addTotal(short n) {
@@ -203,6 +257,7 @@ abstract class Scanner extends Memory {
         switch (w[Tables.R_SC_OP]) {
             case Tables.OP_COPY:
             case Tables.OP_COPY_ITEM:
+            case Tables.OP_KEEP_COPY:
             case Tables.OP_ACK:
                 w[(short) (arg + 1 + at)] = b;
                 break;
@@ -221,6 +276,9 @@ abstract class Scanner extends Memory {
         put16(Tables.R_SC_LEFT, left);
         if (left == 0) {
             w[Tables.R_SC_STEP] = STEP_TAG;
+            if (w[Tables.R_SC_OP] == Tables.OP_KEEP_END) {
+                w[Tables.R_ENDED] = 1;
+            }
         }
     }
 }

@@ -97,13 +97,15 @@ abstract class Terminal extends Euicc {
 
     final byte startTimer() {
         w[Tables.R_NO_TIMER] = 0;
+        w[Tables.R_PROGRESS] = 0;
         ProactiveHandler command =
                 begin(Tables.CMD_TIMER_MANAGEMENT, Tables.QUAL_TIMER_START, ToolkitConstants.DEV_ID_TERMINAL);
         command.appendTLV(Tables.TAG_TIMER_IDENTIFIER_CR, w[Tables.R_TIMER]);
-        seg[0] = bcd(w[Tables.R_DELAY]);
-        seg[1] = bcd(w[(short) (Tables.R_DELAY + 1)]);
-        seg[2] = bcd(w[(short) (Tables.R_DELAY + 2)]);
-        command.appendTLV(Tables.TAG_TIMER_VALUE_CR, seg, (short) 0, (short) 3);
+        byte[] value = window();
+        value[0] = bcd(w[Tables.R_DELAY]);
+        value[1] = bcd(w[(short) (Tables.R_DELAY + 1)]);
+        value[2] = bcd(w[(short) (Tables.R_DELAY + 2)]);
+        command.appendTLV(Tables.TAG_TIMER_VALUE_CR, value, (short) 0, (short) 3);
         return send(command);
     }
 
@@ -221,6 +223,9 @@ abstract class Terminal extends Euicc {
         }
         put16(Tables.R_RX_LEN, length);
         put16(Tables.R_RX_POS, (short) 0);
+        if (length > 0) {
+            w[Tables.R_PROGRESS] = 1;
+        }
         noteAvailable(response);
     }
 

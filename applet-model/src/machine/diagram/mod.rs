@@ -3,20 +3,28 @@
 //! A state is a box that lists where it can go, each target with the events and guards that lead
 //! there; an arrow goes from that line to the target. So no label can lie on another, and parallel
 //! transitions are one arrow. The upper band reads from left to right, from the poll to the
-//! package; the lower one from right to left, from the end of a session back to rest.
+//! package; the middle one is the download of a profile; the lower one reads from right to left, from the
+//! end of a session back to rest.
 
 use super::codes::{Event, Guard, State};
 use super::table::rows;
 use core::fmt::Write;
 
-/// Columns of states: upper band, then lower band.
-const BANDS: [[&[State]; 5]; 2] = [
+/// Columns of states: upper band, middle band, lower band.
+const BANDS: [[&[State]; 5]; 3] = [
     [
         &[State::Unpersonalized, State::Idle, State::Locked],
         &[State::Query],
         &[State::Opening, State::Guarding, State::Sending],
-        &[State::Waiting, State::Receiving],
+        &[State::Waiting, State::Receiving, State::Extending],
         &[State::Relaying, State::ReadingResult, State::Removing],
+    ],
+    [
+        &[],
+        &[State::Preparing],
+        &[State::Cancelling],
+        &[State::Finishing],
+        &[State::Loading, State::Answering],
     ],
     [
         &[State::CheckWait, State::Backoff],
@@ -53,8 +61,13 @@ fn colour(state: State) -> &'static str {
         State::Unpersonalized | State::Locked => "#6b7280",
         State::Idle | State::Backoff | State::CheckWait | State::Scheduling => "#15803d",
         State::Query | State::Opening | State::Guarding | State::Sending => "#1d4ed8",
-        State::Waiting | State::Receiving | State::Relaying => "#0e7490",
+        State::Waiting | State::Receiving | State::Relaying | State::Extending => "#0e7490",
         State::ReadingResult | State::Removing => "#7c3aed",
+        State::Preparing
+        | State::Loading
+        | State::Answering
+        | State::Finishing
+        | State::Cancelling => "#a16207",
         State::Closing => "#b45309",
         State::Refreshing | State::AwaitRefresh | State::RollingBack => "#be123c",
     }
@@ -170,10 +183,10 @@ fn ways(state: State) -> Vec<Way> {
         .collect()
 }
 
-fn place() -> (Vec<Placed>, f32, [f32; 2]) {
+fn place() -> (Vec<Placed>, f32, [f32; 3]) {
     let mut placed = Vec::new();
     let mut top = TITLE;
-    let mut tops = [0.0; 2];
+    let mut tops = [0.0; 3];
     for (band, columns) in BANDS.iter().enumerate() {
         tops[band] = top;
         let mut bottom = top;
@@ -252,6 +265,7 @@ pub fn svg() -> String {
     arrows(&mut out, &placed);
     for (top, text) in tops.iter().zip([
         "A session, from left to right: who is the eIM, what does it want, what came of it",
+        "The download of a profile: between two answers of the eIM, what the eUICC is asked and given",
         "Its end, from right to left: close, follow a profile change or undo it, wait for the next",
     ]) {
         let _ = writeln!(
@@ -387,6 +401,7 @@ fn legend_box(out: &mut String, y: f32) {
         (State::Query, "asking the eUICC, talking to the eIM"),
         (State::Receiving, "the eIM's answer"),
         (State::ReadingResult, "results and acknowledgements"),
+        (State::Loading, "download of a profile"),
         (State::Closing, "end of a session"),
         (State::Refreshing, "following or undoing a profile change"),
         (State::Locked, "not in service"),

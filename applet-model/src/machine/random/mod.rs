@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn random_traces_take_every_row() {
         let mut rows = HashSet::new();
-        for seed in 0..2000 {
+        for seed in 0..4000 {
             drive(seed, 600, &mut rows);
         }
         let all = table::rows().iter().enumerate();

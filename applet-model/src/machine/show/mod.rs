@@ -2,7 +2,7 @@
 
 use super::check::name;
 use super::codes::{Action, Event, Guard, State, goal, mode, query, reason, tx};
-use super::layout::{BUFFER, PERSISTENT, REGISTERS, WORKING};
+use super::layout::{BUFFER, HOLD, PERSISTENT, REGISTERS, WORKING};
 use super::table::{self, Coverage, coverage};
 use crate::commands::{COMMANDS, OBJECT_CLASS, OBJECTS};
 use crate::config::{Form, ITEMS, TAG_LOCK};
@@ -227,7 +227,7 @@ pub fn tables() -> Tables {
         memory: Memory {
             persistent: PERSISTENT,
             transient_registers: WORKING,
-            transient_buffers: 2 * BUFFER,
+            transient_buffers: 2 * BUFFER + HOLD,
         },
         reasons: reason::TABLE
             .iter()

@@ -1,6 +1,7 @@
 //! A small eIM: a queue of packages, and what it knows of their results.
 
 use super::bytes::{EID, constructed, number, octets, sequence_number};
+use super::download::{self, Download};
 use super::scenario::{Package, Scenario};
 use crate::tlv;
 
@@ -24,6 +25,8 @@ pub struct Eim {
     pub known: Vec<Known>,
     /// True once it took a result with an empty response.
     pub unacknowledged: bool,
+    /// The profile that a notification last called enabled.
+    pub notified: Option<u8>,
     /// The package handed out last.
     last: Option<u8>,
 }
@@ -41,6 +44,8 @@ pub enum Answer {
     Garbage,
     /// With an empty response to a result, which it took.
     Empty,
+    /// With the right message to a step of a download, and nothing in it.
+    Hollow,
 }
 
 impl Eim {
@@ -49,6 +54,7 @@ impl Eim {
         Eim {
             known: vec![Known::Nothing; scenario.queue.len()],
             unacknowledged: false,
+            notified: None,
             last: None,
         }
     }
@@ -65,19 +71,36 @@ impl Eim {
         how: Answer,
     ) -> Result<(&'static str, Vec<u8>), String> {
         let message = tlv::read_one(request).map_err(|e| format!("the ESipa request: {e}"))?;
+        let tag = message.tag;
         let eid = tlv::find(message.value, 0x5A)
             .ok()
             .flatten()
             .map(|t| t.value);
-        if eid != Some(&EID[..]) {
+        if matches!(tag, 0xBF4F | 0xBF50) && eid != Some(&EID[..]) {
             return Err(format!("the ESipa request has EID {eid:02X?}"));
         }
-        let tag = message.tag;
+        if tag == 0xBF3D {
+            if how != Answer::Http500 {
+                self.take_notice(message.value)?;
+            }
+            if matches!(how, Answer::Good | Answer::Hollow) {
+                return Ok(("204 No Content", Vec::new()));
+            }
+        }
         match how {
+            Answer::Code if matches!(tag, 0xBF39 | 0xBF3A | 0xBF41) => {
+                return Ok(("200 OK", constructed(tag, &[number(0x81, 127)])));
+            }
+            Answer::Code if tag == 0xBF3B => {
+                return Ok(("200 OK", constructed(tag, &[number(0x82, 127)])));
+            }
             Answer::Code => return Ok(("200 OK", constructed(tag, &[number(0x02, 127)]))),
             Answer::Http500 => return Ok(("500 Oops", Vec::new())),
             Answer::Garbage => return Ok(("200 OK", b"\x31\x04spam".to_vec())),
-            Answer::Good | Answer::Empty => {}
+            Answer::Hollow if matches!(tag, 0xBF39..=0xBF3B) => {
+                return Ok(("200 OK", constructed(tag, &[constructed(0xA0, &[])])));
+            }
+            Answer::Good | Answer::Empty | Answer::Hollow => {}
         }
         match tag {
             0xBF4F if peer == 0 => Ok(("200 OK", self.hand_out(scenario))),
@@ -94,6 +117,16 @@ impl Eim {
                 Ok(("200 OK", constructed(0xBF50, &[body])))
             }
             0xBF50 => Ok(("200 OK", constructed(tag, &[number(0x02, 127)]))),
+            0xBF39 if peer == 0 => Ok(("200 OK", self.initiate(scenario, message.value)?)),
+            0xBF3A | 0xBF3B if peer == 0 => {
+                Ok(("200 OK", self.step(scenario, tag, message.value)?))
+            }
+            0xBF41 if peer == 0 => {
+                self.download(scenario, tlv::find(message.value, 0x80).ok().flatten())?;
+                tlv::path(message.value, &[0xA1, 0xBF41]).map_err(|e| format!("BF41: {e}"))?;
+                Ok(("200 OK", constructed(0xBF41, &[constructed(0xA0, &[])])))
+            }
+            0xBF3D => Ok(("200 OK", Vec::new())),
             other => Err(format!("{other:X} is no ESipa request of an IPA")),
         }
     }
@@ -130,15 +163,22 @@ impl Eim {
         for (tag, raw) in objects {
             match tag {
                 0xBF51 => self.take_result(raw, &mut acks)?,
+                0xBF54 => {
+                    let result = tlv::read_one(raw).map_err(|e| format!("BF54: {e}"))?;
+                    tlv::path(result.value, &[0x30, 0x80]).map_err(|e| format!("BF54: {e}"))?;
+                    self.refused(tlv::find(result.value, 0x82).ok().flatten());
+                }
                 0xA0 => {
                     // Of eimPackageResultResponseError or of a notification list.
                     let list = tlv::read_one(raw).map_err(|e| format!("A0: {e}"))?;
                     for item in list.children() {
                         let item = item.map_err(|e| format!("A0: {e}"))?;
-                        let seq = tlv::path(item.value, &[0xBF2F, 0x80]).ok();
-                        match seq.and_then(|t| t.value.last().copied()) {
-                            Some(seq) => acks.push(sequence_number(seq)),
-                            None => self.refused(tlv::find(list.value, 0x80).ok().flatten()),
+                        match item.tag {
+                            0x30 | 0xBF37 => {
+                                let seq = self.learn(item)?;
+                                acks.push(sequence_number(seq));
+                            }
+                            _ => self.refused(tlv::find(list.value, 0x80).ok().flatten()),
                         }
                     }
                 }
@@ -146,6 +186,86 @@ impl Eim {
             }
         }
         Ok(acks)
+    }
+
+    /// The download that a session's transaction belongs to.
+    fn download(
+        &self,
+        scenario: &Scenario,
+        transaction: Option<tlv::Tlv<'_>>,
+    ) -> Result<(u8, Download), String> {
+        let package = transaction
+            .and_then(|t| download::package_of(t.value))
+            .ok_or("a step of a download has no transaction")?;
+        match scenario.queue.get(usize::from(package)) {
+            Some(Package::Download(download)) => Ok((package, *download)),
+            _ => Err(format!("package {package} is no download")),
+        }
+    }
+
+    fn initiate(&self, scenario: &Scenario, value: &[u8]) -> Result<Vec<u8>, String> {
+        let field = |tag| tlv::require(value, tag).map_err(|e| format!("BF39: {e}"));
+        if field(0x81)?.value != download::CHALLENGE || field(0x83)?.value != download::ADDRESS {
+            return Err("BF39 has another challenge or address".to_owned());
+        }
+        field(0xBF20)?;
+        let package = field(0x82)?.value.last().copied().unwrap_or(0);
+        let package = package.wrapping_sub(1);
+        match scenario.queue.get(usize::from(package)) {
+            Some(Package::Download(download)) => Ok(download::initiated(*download, package)),
+            _ => Err(format!("package {package} is no download")),
+        }
+    }
+
+    fn step(&self, scenario: &Scenario, tag: u32, value: &[u8]) -> Result<Vec<u8>, String> {
+        let transaction = tlv::find(value, 0x80).ok().flatten();
+        let (package, download) = self.download(scenario, transaction)?;
+        let (wanted, answer) =
+            download::step(tag, package, download).ok_or("this is no step of a download")?;
+        let (_, rest) = tlv::read(value).map_err(|e| format!("{tag:X}: {e}"))?;
+        let given = tlv::read_one(rest).map_err(|e| format!("{tag:X}: {e}"))?;
+        if given.value.first() == Some(&0xA1) {
+            let refused = if tag == 0xBF3B { 0x82 } else { 0x81 };
+            return Ok(constructed(tag, &[number(refused, 127)]));
+        }
+        if given.raw != wanted {
+            return Err(format!(
+                "{tag:X} holds other bytes than the eUICC gave: {rest:02X?}"
+            ));
+        }
+        Ok(answer)
+    }
+
+    /// HandleNotification.
+    fn take_notice(&mut self, value: &[u8]) -> Result<(), String> {
+        let list = tlv::expect(value, 0xA0).map_err(|e| format!("BF3D: {e}"))?;
+        let notice = tlv::read_one(list.value).map_err(|e| format!("BF3D: {e}"))?;
+        self.learn(notice).map(|_| ())
+    }
+
+    /// Learns from a notification; gives its sequence number.
+    fn learn(&mut self, notice: tlv::Tlv<'_>) -> Result<u8, String> {
+        let seq = |path: &[u32]| {
+            let seq = tlv::path(notice.value, path).map_err(|e| format!("a notification: {e}"))?;
+            Ok::<u8, String>(seq.value.last().copied().unwrap_or(0))
+        };
+        if notice.tag != 0xBF37 {
+            if let Ok(iccid) = tlv::path(notice.value, &[0xBF2F, 0x5A]) {
+                self.notified = iccid.value.last().copied();
+            }
+            return seq(&[0xBF2F, 0x80]);
+        }
+        let field = |path: &[u32]| tlv::path(notice.value, path).map_err(|e| format!("BF37: {e}"));
+        let package = download::package_of(field(&[0xBF27, 0x80])?.value);
+        let installed = field(&[0xBF27, 0xA2])?.value.first() == Some(&0xA0);
+        if let Some(known) = package.and_then(|i| self.known.get_mut(usize::from(i))) {
+            match (installed, *known) {
+                (true, _) => *known = Known::Executed,
+                (false, Known::Nothing) => *known = Known::Refused,
+                _ => {}
+            }
+        }
+        seq(&[0xBF27, 0xBF2F, 0x80])
     }
 
     fn refused(&mut self, transaction: Option<tlv::Tlv<'_>>) {
@@ -213,6 +333,10 @@ pub fn package(kind: Package, index: u8) -> Vec<u8> {
         }
         Package::Long(size) => (constructed(0xBF2D, &[]), usize::from(size)),
         Package::List(_) | Package::Refused(_) => (constructed(0xBF2D, &[]), 0),
+        Package::Download(_) => {
+            let data = constructed(0xA0, &[octets(0x80, &download::activation_code())]);
+            return constructed(0xBF54, &[data, octets(0x82, &[counter])]);
+        }
         Package::Trigger => return constructed(0xBF54, &[octets(0x82, &[counter])]),
         Package::DataRequest => {
             return constructed(0xBF52, &[octets(0x5C, &[0x80]), octets(0x83, &[counter])]);

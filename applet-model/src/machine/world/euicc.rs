@@ -4,6 +4,7 @@
 //! package by its counter and compares what the applet relayed with what the eIM sent.
 
 use super::bytes::{EID, constructed, eim_list, number, octets, sequence_number};
+use super::download::{Session, installation_result, is_part};
 use super::scenario::{Package, Scenario};
 use crate::tlv;
 
@@ -18,6 +19,17 @@ pub struct Stored {
     pub rolled_back: bool,
 }
 
+/// A notification that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Notice {
+    /// Sequence number.
+    pub seq: u8,
+    /// Which package was downloaded, and whether it was installed; `None` for other notifications.
+    pub installation: Option<(u8, bool)>,
+    /// The profile that was enabled; `None` for other notifications.
+    pub enabled: Option<u8>,
+}
+
 /// The eUICC.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Euicc {
@@ -29,15 +41,23 @@ pub struct Euicc {
     pub counter: u8,
     /// Results that wait for their acknowledgement.
     pub results: Vec<Stored>,
-    /// Sequence numbers of notifications that wait.
-    pub notifications: Vec<u8>,
+    /// Notifications that wait.
+    pub notifications: Vec<Notice>,
     /// How often each package was executed.
     pub executed: Vec<u8>,
-    seq: u8,
+    pub(super) seq: u8,
     /// Blocks of the command under way.
-    blocks: Vec<u8>,
+    pub(super) blocks: Vec<u8>,
     /// Response bytes still to be read.
-    answer: Vec<u8>,
+    pub(super) answer: Vec<u8>,
+    /// A challenge was given and not used.
+    pub(super) challenged: bool,
+    /// The download session.
+    pub session: Option<Session>,
+    /// The last block was refused.
+    pub refuses: bool,
+    /// The package that was just installed.
+    pub(super) just_installed: Option<u8>,
 }
 
 impl Euicc {
@@ -53,6 +73,10 @@ impl Euicc {
             seq: 0,
             blocks: Vec::new(),
             answer: Vec::new(),
+            challenged: false,
+            session: None,
+            refuses: false,
+            just_installed: None,
         }
     }
 
@@ -65,6 +89,9 @@ impl Euicc {
     pub fn power_off(&mut self) {
         self.blocks.clear();
         self.answer.clear();
+        self.challenged = false;
+        self.session = None;
+        self.just_installed = None;
     }
 
     /// Response bytes, at most so many.
@@ -78,10 +105,13 @@ impl Euicc {
         self.answer.clear();
     }
 
-    /// True if the response is one to GetEID or LoadEuiccPackage that hasn't been read yet.
+    /// True if the response is one to GetEID, LoadEuiccPackage, GetEUICCChallenge or LoadBoundProfilePackage that hasn't
+    /// been read yet.
     pub fn may_be_hollow(&self) -> bool {
-        let tag = self.answer.first_chunk();
-        tag == Some(&[0xBF, 0x3E]) || tag == Some(&[0xBF, 0x51])
+        matches!(
+            self.answer.first_chunk(),
+            Some([0xBF, 0x2E | 0x37 | 0x3E | 0x51])
+        )
     }
 
     /// The response with nothing in it.
@@ -127,6 +157,10 @@ impl Euicc {
             return Ok(());
         }
         let command = core::mem::take(&mut self.blocks);
+        if is_part(&command) {
+            self.answer = self.load(scenario, &command)?;
+            return Ok(());
+        }
         let whole =
             tlv::read_one(&command).map_err(|e| format!("ES10 command is no data object: {e}"))?;
         self.answer = match whole.tag {
@@ -137,6 +171,12 @@ impl Euicc {
             0xBF30 => self.remove(whole.value),
             0xBF58 => self.roll_back(scenario),
             0xBF51 => self.package(scenario, &command)?,
+            0xBF20 => constructed(0xBF20, &[octets(0x82, &[2, 5, 0])]),
+            0xBF2E => self.get_challenge(),
+            0xBF38 => self.authenticate(scenario, &command)?,
+            0xBF21 => self.prepare(scenario, &command)?,
+            0xBF41 => self.cancel(&command)?,
+            0xBF5A => self.immediate_enable(scenario),
             other => {
                 return Err(format!(
                     "ES10 command {other:X} is none that the applet may send"
@@ -156,12 +196,18 @@ impl Euicc {
     }
 
     fn list_notifications(&self) -> Vec<u8> {
-        let one = |seq: &u8| {
-            let metadata = [
-                sequence_number(*seq),
+        let one = |notice: &Notice| {
+            if let Some((package, installed)) = notice.installation {
+                return installation_result(notice.seq, package, installed);
+            }
+            let mut metadata = vec![
+                sequence_number(notice.seq),
                 octets(0x81, &[0x06, 0x40]),
                 octets(0x0C, b"dp"),
             ];
+            if let Some(profile) = notice.enabled {
+                metadata.push(octets(0x5A, &[0x98, profile]));
+            }
             constructed(
                 0x30,
                 &[constructed(0xBF2F, &metadata), octets(0x5F37, &[7; 8])],
@@ -178,15 +224,21 @@ impl Euicc {
             .and_then(|t| t.value.last().copied());
         let before = self.results.len() + self.notifications.len();
         self.results.retain(|stored| Some(stored.seq) != seq);
-        self.notifications.retain(|n| Some(*n) != seq);
+        self.notifications.retain(|n| Some(n.seq) != seq);
         let removed = self.results.len() + self.notifications.len() < before;
         constructed(0xBF30, &[number(0x80, u8::from(!removed))])
     }
 
-    fn switch(&mut self, to: u8) {
+    pub(super) fn switch(&mut self, to: u8) {
         self.enabled = 1 << to;
         self.seq += 2;
-        self.notifications.extend([self.seq - 1, self.seq]);
+        let notice = |seq, enabled| Notice {
+            seq,
+            installation: None,
+            enabled,
+        };
+        self.notifications
+            .extend([notice(self.seq - 1, None), notice(self.seq, Some(to))]);
     }
 
     fn keep(&mut self, package: u8, rolled_back: bool) -> Stored {

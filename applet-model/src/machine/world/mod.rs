@@ -6,6 +6,7 @@
 //! explores all moves, `random` draws some.
 
 pub mod bytes;
+pub mod download;
 pub mod eim;
 pub mod euicc;
 mod moves;
@@ -186,11 +187,20 @@ impl World {
             }
             Move::Done => {
                 self.store(scenario, phase);
-                Boundary::Es10Status(Sw(0x6100))
+                let refused = core::mem::take(&mut self.euicc.refuses);
+                Boundary::Es10Status(if refused {
+                    Sw::CONDITIONS_NOT_SATISFIED
+                } else {
+                    Sw(0x6100)
+                })
             }
             Move::Es10Refused => {
                 self.euicc.drop_blocks();
                 Boundary::Es10Status(Sw::CONDITIONS_NOT_SATISFIED)
+            }
+            Move::LoadRefused => {
+                self.euicc.refuse_load();
+                Boundary::Es10Status(Sw(0x6100))
             }
             Move::RollbackRefused(code) => {
                 self.euicc.refuse_rollback(code);
@@ -417,8 +427,14 @@ impl World {
                 _ => {}
             }
         }
-        if !self.eim.unacknowledged && !(self.euicc.results.is_empty()) {
+        if self.eim.unacknowledged {
+            return None;
+        }
+        if !self.euicc.results.is_empty() {
             return Some("results are left in the eUICC".to_owned());
+        }
+        if !self.euicc.notifications.is_empty() {
+            return Some("notifications are left in the eUICC".to_owned());
         }
         None
     }
@@ -431,7 +447,11 @@ impl World {
                 enabled = *profile;
             }
         }
-        enabled
+        if scenario.immediate {
+            self.eim.notified.unwrap_or(0)
+        } else {
+            enabled
+        }
     }
 }
 

@@ -57,6 +57,8 @@ pub enum Move {
     WrongData,
     /// The eUICC gives the right data object with nothing in it.
     Hollow,
+    /// The eUICC takes the block and refuses the bound package with it.
+    LoadRefused,
     /// POLL NOW.
     PollNow,
     /// STORE DATA of the configuration.
@@ -83,11 +85,14 @@ impl World {
             Phase::Started => moves.push((Move::Boot, 0)),
             Phase::Rest => self.rest_moves(scenario, &mut moves),
             Phase::Terminal(command, _) => self.terminal_moves(scenario, *command, &mut moves),
-            Phase::Store { p1, data, .. } => {
+            Phase::Store { p1, p2, data } => {
                 moves.push((Move::Done, 0));
                 moves.push((Move::Es10Refused, 1));
                 if Euicc::is_rollback(*p1, data) {
                     moves.extend([5, 7, 1].map(|code| (Move::RollbackRefused(code), 1)));
+                }
+                if self.euicc.is_loading(*p1, *p2, data) {
+                    moves.push((Move::LoadRefused, 1));
                 }
                 if p1 & 0x80 != 0 {
                     moves.push((Move::DoneThenPowerLoss, 1));
@@ -132,6 +137,7 @@ impl World {
                     Answer::Http500,
                     Answer::Garbage,
                     Answer::Empty,
+                    Answer::Hollow,
                 ]
                 .map(|how| (Move::Eim(how), 1)),
             );

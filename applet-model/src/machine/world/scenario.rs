@@ -1,5 +1,6 @@
 //! The worlds that are explored: what the eIM has in store, and what this device is like.
 
+use super::download::Download;
 use crate::config::Config;
 
 /// A package that the eIM has in its queue.
@@ -18,8 +19,10 @@ pub enum Package {
     Long(u16),
     /// A package that the eUICC refuses with an error of so many bytes.
     Refused(u16),
-    /// A profile download trigger, which this applet does not know.
+    /// A profile download trigger without an activation code.
     Trigger,
+    /// A profile download trigger.
+    Download(Download),
     /// An IPA eUICC data request, which this applet does not know.
     DataRequest,
 }
@@ -67,6 +70,8 @@ pub struct Scenario {
     pub operator: bool,
     /// Events that don't concern the applet come at any time.
     pub noise: bool,
+    /// The eIM configured immediate enable.
+    pub immediate: bool,
     /// Faults are placed up to this depth at most: what the scenario is about has been said then.
     pub deepest: u8,
 }
@@ -109,12 +114,20 @@ const BASE: Scenario = Scenario {
     piece: 255,
     operator: false,
     noise: false,
+    immediate: false,
     deepest: 9,
 };
 
 const SWITCH: Package = Package::Enable {
     profile: 1,
     rollback: true,
+};
+
+const DOWNLOAD: Download = Download {
+    profile: 3,
+    segment: 300,
+    hashed: false,
+    certificate: 250,
 };
 
 /// The scenarios.
@@ -192,6 +205,41 @@ pub const SCENARIOS: &[Scenario] = &[
             Package::Trigger,
             Package::DataRequest,
         ],
+        ..BASE
+    },
+    Scenario {
+        name: "download, then enable",
+        queue: &[
+            Package::Download(DOWNLOAD),
+            Package::Enable {
+                profile: 3,
+                rollback: true,
+            },
+        ],
+        ..BASE
+    },
+    Scenario {
+        name: "download with confirmation code, enabled at once",
+        queue: &[Package::Download(Download {
+            hashed: true,
+            ..DOWNLOAD
+        })],
+        immediate: true,
+        ..BASE
+    },
+    Scenario {
+        name: "download, the device holds 100 bytes",
+        queue: &[Package::Download(DOWNLOAD)],
+        buffer: 100,
+        piece: 100,
+        deepest: 1,
+        ..BASE
+    },
+    Scenario {
+        name: "download, the eUICC gives two bytes at a time",
+        queue: &[Package::Download(DOWNLOAD)],
+        piece: 2,
+        deepest: 0,
         ..BASE
     },
     Scenario {
