@@ -170,7 +170,7 @@ mod tests {
         let applet = Applet::build(dir.path(), &javac).unwrap_or_else(|e| panic!("{e}"));
         println!("{}", applet.info);
         assert!(
-            applet.info.load_size < 16 * 1024,
+            applet.info.load_size < 20 * 1024,
             "{}",
             applet.info.load_size
         );

@@ -162,6 +162,7 @@ fn machine_codes(class: &mut Class) {
     class.short("BODY_KILO_MAX", answer::BODY_KILO_MAX);
     class.short("COMMAND_HEAD", download::COMMAND_HEAD);
     class.short("HASH_OBJECT", download::HASH_OBJECT);
+    class.short("MATCHING_MAX", download::MATCHING_MAX);
     class.short("KILO_MAX", download::KILO_MAX);
     class.byte("HEADER_MAX", download::HEADER_MAX as u8);
     class.byte("DP_MAX", download::DP_MAX);

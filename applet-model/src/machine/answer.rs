@@ -135,7 +135,7 @@ impl Machine {
             kind::ACKS if self.w[reg::ACKS] > 0 => self.raise(Event::RxAcks),
             kind::ACKS | kind::EMPTY => self.raise(Event::RxEmpty),
             kind::UNKNOWN => self.raise(Event::RxUnknown),
-            kind::TRIGGER => self.raise(Event::RxTrigger),
+            kind::TRIGGER | kind::ORDERED => self.raise(Event::RxTrigger),
             kind::STEP => self.step_done(),
             _ => self.bad_answer(),
         }

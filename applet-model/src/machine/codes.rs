@@ -286,10 +286,11 @@ values! {
         EMPTY = 6, "emptyResponse";
         UNKNOWN = 7, "a package of another kind";
         REFUSED = 8, "a package of which the eUICC refused a block";
-        TRIGGER = 9, "ProfileDownloadTriggerRequest";
+        TRIGGER = 9, "ProfileDownloadTriggerRequest without data: the eIM handles them";
         STEP = 10, "what the eUICC needs for a step of a download";
         INSTALLED = 11, "ProfileInstallationResult with successResult";
         NOT_INSTALLED = 12, "ProfileInstallationResult with errorResult";
+        ORDERED = 13, "ProfileDownloadTriggerRequest with data";
     }
 }
 values! {

@@ -5,9 +5,9 @@
 //! certificate is held back where the hash of the confirmation code must go before it and comes after it. A bound
 //! profile package is cut into commands by its tags alone (SGP.22 2.5.5).
 
-use super::codes::{Event, tx};
+use super::codes::{Event, kind, tx};
 use super::grammar::{Op, node};
-use super::layout::{BUFFER, HOLD, reg};
+use super::layout::{AC_MAX, BUFFER, HOLD, reg};
 use super::request::{length_len, object_len};
 use super::scan::{MEASURE_MAX, step};
 use super::{Machine, templates};
@@ -20,6 +20,8 @@ pub const HASH_OBJECT: u16 = 34;
 pub const DP_MAX: u8 = 100;
 /// Thousands of bytes that can follow a certificate at most, so that sums stay below 32768.
 pub const KILO_MAX: u16 = 16;
+/// Most bytes of a matchingId with its head, where the eIM sends it.
+pub const MATCHING_MAX: u16 = 2 + if AC_MAX < 127 { AC_MAX as u16 } else { 127 };
 /// What an activation code begins with (SGP.22 4.1).
 pub const AC_FORMAT: u8 = b'1';
 /// Between the parts of an activation code.
@@ -52,6 +54,13 @@ impl Machine {
     pub(super) fn begin_download(&mut self) {
         self.w[reg::RTID_LEN] = 0;
         self.w[reg::CHALLENGE_LEN] = 0;
+        self.w[reg::DP_LEN] = 0;
+        self.w[reg::MID_AT] = 0;
+        self.w[reg::MID_LEN] = 0;
+        if self.w[reg::KIND] == kind::TRIGGER {
+            // eimDownloadDataHandling (SGP.32 2.11.1.3): address and matchingId are the eIM's business.
+            return self.raise(Event::Start);
+        }
         let end = self.w[reg::AC_LEN];
         let byte = |m: &Machine, at: u8| m.w[reg::AC + usize::from(at)];
         if end < 3 || byte(self, 0) != AC_FORMAT || byte(self, 1) != AC_DELIMITER {
@@ -116,6 +125,14 @@ impl Machine {
         let mut op = Op::Keep;
         self.w[reg::SC_NODE] = node::REST;
         if initiating {
+            if self.w[reg::DP_LEN] == 0 && tail > 0 {
+                // The matchingId follows, and nothing else: its size is known before it came.
+                if !(2..=MATCHING_MAX).contains(&tail) {
+                    return None;
+                }
+                self.w[reg::MID_LEN] = tail as u8 - 2;
+                self.w[reg::SC_NODE] = node::MATCHING;
+            }
             total += object_len(self.context_inside());
         } else if tail == HASH_OBJECT {
             if header + len > HOLD as u16 {
@@ -147,6 +164,13 @@ impl Machine {
         Some(op)
     }
 
+    /// Whether the matchingId is as long as the command was made for: an activation code's, or the eIM's.
+    fn matching_id_is_known(&self) -> bool {
+        self.w[reg::DP_LEN] > 0
+            || self.w[reg::MID_LEN] == 0
+            || self.w[reg::MID_LEN] == self.w[reg::AC_LEN]
+    }
+
     /// A byte of a certificate that is held back.
     pub(super) fn hold_byte(&mut self, b: u8) {
         self.hold.push(b);
@@ -157,7 +181,7 @@ impl Machine {
     pub(super) fn step_done(&mut self) {
         let given = self.w[reg::LAST] == 1 || self.w[reg::SIZED] == 0;
         match self.w[reg::TX_KIND] {
-            tx::INITIATE if !given && self.w[reg::RTID_LEN] > 0 => {
+            tx::INITIATE if !given && self.w[reg::RTID_LEN] > 0 && self.matching_id_is_known() => {
                 if self.room() < object_len(self.context_inside()) {
                     return self.raise(Event::RxBlock);
                 }

@@ -168,6 +168,8 @@ pub mod node {
     pub const HASH: u8 = 50;
     /// What follows the certificate: of no use to the eUICC.
     pub const REST: u8 = 64;
+    /// `matchingId` after the certificate, where the eIM handles the trigger's data.
+    pub const MATCHING: u8 = 66;
     /// Name, number and message of each, for the generator.
     pub const TABLE: &[(&str, u8, &str)] = &[
         ("EID", EID, "GetEuiccDataResponse"),
@@ -209,6 +211,7 @@ pub mod node {
         ("LOADED", LOADED, "ProfileInstallationResult"),
         ("HASH", HASH, "hashCc"),
         ("REST", REST, "what follows a certificate"),
+        ("MATCHING", MATCHING, "matchingId"),
     ];
 }
 
@@ -271,7 +274,7 @@ pub const RULES: &[Rule] = &[
     rule(16, 0, Op::Skip, 0, 0, 0),
     rule(17, 0x83, Op::Copy, reg::TID_LEN as u16, 16, 0),
     rule(17, 0, Op::Skip, 0, 0, 0),
-    rule(18, 0xA0, Op::Enter, 27, 0, 0),
+    rule(18, 0xA0, Op::Enter, 27, 0, kind::ORDERED),
     rule(18, 0x82, Op::Copy, reg::TID_LEN as u16, 16, 0),
     rule(18, 0, Op::Skip, 0, 0, 0),
 
@@ -405,6 +408,8 @@ pub const RULES: &[Rule] = &[
     rule(65, 0, Op::Skip, 0, 0, 0),
 
     rule(node::REST, 0, Op::Skip, 0, 0, 0),
+    rule(node::MATCHING, 0x0C, Op::Copy, reg::AC_LEN as u16, super::layout::AC_MAX as u8, 0),
+    rule(node::MATCHING, 0, Op::Bad, 0, 0, 0),
 ];
 
 /// The rule for a tag in a node; every node has a default.

@@ -114,7 +114,7 @@ impl Machine {
             tx::ERROR => self.get16(reg::RX_LEN),
             tx::INITIATE => {
                 self.field_len(reg::CHALLENGE_LEN)
-                    + object_len(dp)
+                    + if dp == 0 { 0 } else { object_len(dp) }
                     + len1
                     + self.field_len(reg::TID_LEN)
             }
@@ -168,10 +168,12 @@ impl Machine {
             tx::INITIATE => {
                 self.append_field(0x81, reg::CHALLENGE_LEN);
                 let dp = usize::from(self.w[reg::DP_LEN]);
-                let name: Vec<u8> = self.w[reg::AC + 2..reg::AC + 2 + dp].to_vec();
-                self.append(&[0x83]);
-                self.append_length(dp as u16);
-                self.append(&name);
+                if dp > 0 {
+                    let name: Vec<u8> = self.w[reg::AC + 2..reg::AC + 2 + dp].to_vec();
+                    self.append(&[0x83]);
+                    self.append_length(dp as u16);
+                    self.append(&name);
+                }
             }
             tx::AUTHENTICATE | tx::PACKAGE => self.append_field(0x80, reg::RTID_LEN),
             tx::CANCEL => {

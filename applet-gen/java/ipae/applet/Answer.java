@@ -128,6 +128,7 @@ abstract class Answer extends Download {
             case Tables.KIND_UNKNOWN:
                 return Tables.EV_RX_UNKNOWN;
             case Tables.KIND_TRIGGER:
+            case Tables.KIND_ORDERED:
                 return Tables.EV_RX_TRIGGER;
             case Tables.KIND_STEP:
                 return stepDone();

@@ -25,6 +25,13 @@ abstract class Download extends Request {
     final byte beginDownload() {
         w[Tables.R_RTID_LEN] = 0;
         w[Tables.R_CHALLENGE_LEN] = 0;
+        w[Tables.R_DP_LEN] = 0;
+        w[Tables.R_MID_AT] = 0;
+        w[Tables.R_MID_LEN] = 0;
+        if (w[Tables.R_KIND] == Tables.KIND_TRIGGER) {
+            // Address and matchingId are the eIM's business.
+            return Tables.EV_START;
+        }
         short start = Tables.R_AC;
         short end = (short) (start + (w[Tables.R_AC_LEN] & 0xFF));
         if (end < (short) (start + 3) || w[start] != Tables.AC_FORMAT
@@ -90,6 +97,14 @@ abstract class Download extends Request {
         byte op = Tables.OP_KEEP;
         w[Tables.R_SC_NODE] = Tables.N_REST;
         if (initiating) {
+            if (w[Tables.R_DP_LEN] == 0 && tail > 0) {
+                // The matchingId follows, and nothing else: its size is known before it came.
+                if (tail < 2 || tail > Tables.MATCHING_MAX) {
+                    return Tables.OP_BAD;
+                }
+                w[Tables.R_MID_LEN] = (byte) (tail - 2);
+                w[Tables.R_SC_NODE] = Tables.N_MATCHING;
+            }
             total += objectLength(contextInside());
         } else if (tail == Tables.HASH_OBJECT) {
             if ((short) (header + len) > Tables.HOLD) {
@@ -131,7 +146,10 @@ abstract class Download extends Request {
         if (w[Tables.R_LAST] == 1 || w[Tables.R_SIZED] == 0) {
             return unfit();
         }
-        if (kind == Tables.TX_INITIATE && w[Tables.R_RTID_LEN] > 0) {
+        // The matchingId must be as long as the command was made for.
+        boolean matching = w[Tables.R_DP_LEN] > 0 || w[Tables.R_MID_LEN] == 0
+                || w[Tables.R_MID_LEN] == w[Tables.R_AC_LEN];
+        if (kind == Tables.TX_INITIATE && w[Tables.R_RTID_LEN] > 0 && matching) {
             if (room() < objectLength(contextInside())) {
                 return Tables.EV_RX_BLOCK;
             }

@@ -117,7 +117,9 @@ abstract class Request extends Terminal {
                 return get16(Tables.R_RX_LEN);
             case Tables.TX_INITIATE:
                 length += fieldLength(Tables.R_CHALLENGE_LEN);
-                length += objectLength(w[Tables.R_DP_LEN]);
+                if (w[Tables.R_DP_LEN] > 0) {
+                    length += objectLength(w[Tables.R_DP_LEN]);
+                }
                 return (short) (length + fieldLength(Tables.R_TID_LEN));
             case Tables.TX_AUTHENTICATE:
             case Tables.TX_PACKAGE:
@@ -169,9 +171,11 @@ abstract class Request extends Terminal {
                 break;
             case Tables.TX_INITIATE:
                 appendField((byte) 0x81, Tables.R_CHALLENGE_LEN);
-                append((byte) 0x83);
-                appendLength(w[Tables.R_DP_LEN]);
-                append(w, (short) (Tables.R_AC + 2), w[Tables.R_DP_LEN]);
+                if (w[Tables.R_DP_LEN] > 0) {
+                    append((byte) 0x83);
+                    appendLength(w[Tables.R_DP_LEN]);
+                    append(w, (short) (Tables.R_AC + 2), w[Tables.R_DP_LEN]);
+                }
                 break;
             case Tables.TX_AUTHENTICATE:
             case Tables.TX_PACKAGE:

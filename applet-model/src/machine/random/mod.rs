@@ -178,7 +178,13 @@ impl Driver {
         let moves = self.world.moves(&self.scenario);
         let plain = |m: &Move| !matches!(m, Move::Noise(2));
         let moves: Vec<Move> = moves.into_iter().map(|(m, _)| m).filter(plain).collect();
-        let chosen = if self.random.chance(self.temper.fault) {
+        // There are few answers of the eIM in a session, and many ways in which they can be wrong.
+        let weight = if matches!(moves.first(), Some(Move::Eim(_))) {
+            4
+        } else {
+            1
+        };
+        let chosen = if self.random.chance(self.temper.fault * weight) {
             self.random.below(moves.len())
         } else {
             0

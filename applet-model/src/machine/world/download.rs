@@ -24,6 +24,8 @@ pub struct Download {
     pub segment: u16,
     /// The order has a confirmation code.
     pub hashed: bool,
+    /// The eIM handles the trigger's data.
+    pub by_eim: bool,
     /// Bytes of the certificates.
     pub certificate: u16,
 }
@@ -88,13 +90,16 @@ fn server_signed(package: u8) -> Vec<u8> {
 
 /// InitiateAuthenticationResponseEsipa.
 pub fn initiated(download: Download, package: u8) -> Vec<u8> {
-    let ok = [
+    let mut ok = vec![
         octets(0x80, &transaction(package)),
         server_signed(package),
         signature(),
         octets(0x04, &[0xCA; 20]),
         certificate(download),
     ];
+    if download.by_eim {
+        ok.push(octets(0x0C, MATCHING_ID));
+    }
     constructed(0xBF39, &[constructed(0xA0, &ok)])
 }
 

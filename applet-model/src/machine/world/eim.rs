@@ -205,14 +205,20 @@ impl Eim {
 
     fn initiate(&self, scenario: &Scenario, value: &[u8]) -> Result<Vec<u8>, String> {
         let field = |tag| tlv::require(value, tag).map_err(|e| format!("BF39: {e}"));
-        if field(0x81)?.value != download::CHALLENGE || field(0x83)?.value != download::ADDRESS {
-            return Err("BF39 has another challenge or address".to_owned());
+        if field(0x81)?.value != download::CHALLENGE {
+            return Err("BF39 has another challenge".to_owned());
         }
         field(0xBF20)?;
         let package = field(0x82)?.value.last().copied().unwrap_or(0);
         let package = package.wrapping_sub(1);
         match scenario.queue.get(usize::from(package)) {
-            Some(Package::Download(download)) => Ok(download::initiated(*download, package)),
+            Some(Package::Download(download)) => {
+                let address = tlv::find(value, 0x83).ok().flatten().map(|t| t.value);
+                if address != Some(download::ADDRESS).filter(|_| !download.by_eim) {
+                    return Err(format!("BF39 has address {address:02X?}"));
+                }
+                Ok(download::initiated(*download, package))
+            }
             _ => Err(format!("package {package} is no download")),
         }
     }
@@ -333,11 +339,17 @@ pub fn package(kind: Package, index: u8) -> Vec<u8> {
         }
         Package::Long(size) => (constructed(0xBF2D, &[]), usize::from(size)),
         Package::List(_) | Package::Refused(_) => (constructed(0xBF2D, &[]), 0),
+        Package::Download(Download { by_eim: true, .. }) => {
+            return constructed(0xBF54, &[octets(0x82, &[counter])]);
+        }
         Package::Download(_) => {
             let data = constructed(0xA0, &[octets(0x80, &download::activation_code())]);
             return constructed(0xBF54, &[data, octets(0x82, &[counter])]);
         }
-        Package::Trigger => return constructed(0xBF54, &[octets(0x82, &[counter])]),
+        Package::Trigger => {
+            let data = constructed(0xA0, &[octets(0x81, &[])]);
+            return constructed(0xBF54, &[data, octets(0x82, &[counter])]);
+        }
         Package::DataRequest => {
             return constructed(0xBF52, &[octets(0x5C, &[0x80]), octets(0x83, &[counter])]);
         }

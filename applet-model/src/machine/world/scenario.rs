@@ -19,7 +19,7 @@ pub enum Package {
     Long(u16),
     /// A package that the eUICC refuses with an error of so many bytes.
     Refused(u16),
-    /// A profile download trigger without an activation code.
+    /// A profile download trigger for the default SM-DP+, which this applet does not ask.
     Trigger,
     /// A profile download trigger.
     Download(Download),
@@ -127,6 +127,7 @@ const DOWNLOAD: Download = Download {
     profile: 3,
     segment: 300,
     hashed: false,
+    by_eim: false,
     certificate: 250,
 };
 
@@ -232,6 +233,16 @@ pub const SCENARIOS: &[Scenario] = &[
         queue: &[Package::Download(DOWNLOAD)],
         buffer: 100,
         piece: 100,
+        deepest: 1,
+        ..BASE
+    },
+    Scenario {
+        name: "download, the eIM handles the trigger's data",
+        queue: &[Package::Download(Download {
+            by_eim: true,
+            certificate: 60,
+            ..DOWNLOAD
+        })],
         deepest: 1,
         ..BASE
     },
