@@ -5,18 +5,10 @@
 
 use applet_model::lockstep::{Divergence, Lockstep};
 use applet_model::machine::random::Driver;
-use applet_model::machine::world::scenario::LONG_QUEUE;
 use cards::card::{StandError, VirtualCard};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Inputs of one trace.
-const INPUTS: usize = 80;
-/// Inputs of a trace with a queue longer than a session takes, for the seeds below [`LONG_SEEDS`].
-const LONG_INPUTS: usize = 1500;
-/// Seeds of which those with a long queue run to its end.
-const LONG_SEEDS: u64 = 400;
 
 /// What a campaign came to.
 #[derive(Debug, Clone, Default)]
@@ -103,7 +95,7 @@ fn traces(
         let mut lockstep = lockstep.clone();
         let before = lockstep.steps();
         let mut number = 0;
-        let traced = trace(card.clone(), &mut lockstep, seed, &mut driver, &mut number);
+        let traced = trace(card.clone(), &mut lockstep, &mut driver, &mut number);
         let max_stack = traced.map_err(|cause| CampaignError {
             seed,
             name: driver.name(),
@@ -123,15 +115,13 @@ fn traces(
 fn trace(
     mut card: VirtualCard,
     lockstep: &mut Lockstep,
-    seed: u64,
     driver: &mut Driver,
     number: &mut usize,
 ) -> Result<usize, Cause> {
     card.reset();
     card.set_on_stand(true);
     lockstep.follow(&card.take_trace())?;
-    let is_long = seed < LONG_SEEDS && driver.name().starts_with(LONG_QUEUE.name);
-    let inputs = if is_long { LONG_INPUTS } else { INPUTS };
+    let inputs = driver.inputs();
     let mut outputs = Vec::new();
     while *number < inputs {
         let input = driver.next(&outputs);

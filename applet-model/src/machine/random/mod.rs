@@ -18,6 +18,9 @@ use crate::trace::Boundary;
 /// Longest answer that a mutation makes, in bytes: what a short APDU carries.
 const LONGEST: usize = 250;
 
+/// Seeds of which those with a long queue run to its end.
+const LONG_SEEDS: u64 = 400;
+
 /// SplitMix64: small, and good enough to draw tests from.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
@@ -115,6 +118,8 @@ pub struct Driver {
     configured: bool,
     /// The card is started again, as after personalization.
     restart: bool,
+    /// A queue longer than a session takes, to be played to its end.
+    is_long: bool,
 }
 
 impl Driver {
@@ -122,7 +127,13 @@ impl Driver {
     pub fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let all = SCENARIOS.len() + 1;
-        let scenario = *SCENARIOS.get(random.below(all)).unwrap_or(&LONG_QUEUE);
+        let drawn = *SCENARIOS.get(random.below(all)).unwrap_or(&LONG_QUEUE);
+        // A download has more steps than all others together.
+        let downloads: Vec<&Scenario> = SCENARIOS.iter().filter(|s| s.downloads()).collect();
+        let scenario = match downloads.get(random.below(3 * downloads.len())) {
+            Some(download) => **download,
+            None => drawn,
+        };
         let temper = TEMPERS[random.below(TEMPERS.len())];
         let config = Config {
             poll_minutes: 1 + random.below(3) as u16,
@@ -140,6 +151,7 @@ impl Driver {
             ..Config::default()
         };
         Driver {
+            is_long: seed < LONG_SEEDS && scenario.name == LONG_QUEUE.name,
             random,
             world: World::new(&scenario),
             scenario,
@@ -147,6 +159,17 @@ impl Driver {
             config,
             configured: false,
             restart: false,
+        }
+    }
+
+    /// Inputs after which a trace of this seed has most of its scenario behind it.
+    pub fn inputs(&self) -> usize {
+        if self.is_long {
+            1500
+        } else if self.scenario.downloads() {
+            220
+        } else {
+            80
         }
     }
 
@@ -333,8 +356,8 @@ mod tests {
     #[test]
     fn random_traces_take_every_row() {
         let mut rows = HashSet::new();
-        for seed in 0..4000 {
-            drive(seed, 600, &mut rows);
+        for seed in 0..6000 {
+            drive(seed, Driver::new(seed).inputs(), &mut rows);
         }
         let all = table::rows().iter().enumerate();
         let never: Vec<String> = all

@@ -96,6 +96,12 @@ impl Scenario {
         }
     }
 
+    /// True if a profile is downloaded.
+    pub fn downloads(&self) -> bool {
+        let download = |p: &Package| matches!(p, Package::Download(_));
+        self.queue.iter().any(download)
+    }
+
     /// True if the network of this profile works.
     pub fn is_alive(&self, profile: u8) -> bool {
         self.dead & (1 << profile) == 0
