@@ -70,6 +70,8 @@ const MESSAGES: &[&Schema] = &[
     eim_config::GetEimConfigurationDataResponse::SCHEMA,
     certs::GetCertsRequest::SCHEMA,
     certs::GetCertsResponse::SCHEMA,
+    certs::LoadCrlRequest::SCHEMA,
+    certs::LoadCrlResponse::SCHEMA,
     certs::GetEuiccDataRequest::SCHEMA,
     certs::GetEuiccDataResponse::SCHEMA,
     euicc_info::GetEuiccInfo1Request::SCHEMA,

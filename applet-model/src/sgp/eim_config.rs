@@ -2,6 +2,7 @@
 //! (SGP.32 2.11.1, 5.9.4, 5.9.18).
 
 use super::asn1::{Component, Described, Schema, Shape};
+use super::profile::VendorExtension;
 use super::{CertificateDer, KeyId, PublicKeyDer};
 use crate::tlv;
 use der::asn1::Null;
@@ -53,6 +54,8 @@ sequence! {
         eim_supported_protocol "eimSupportedProtocol": optional 0x87 EimSupportedProtocol,
         euicc_ci_pk_id "euiccCiPKId": optional 0x88 KeyId,
         indirect_profile_download "indirectProfileDownload": flag 0x89 Null,
+        /// From v1.3 on.
+        esipa_proprietary "eSipaProprietaryProtocolInformation": optional 0xAA Vec<VendorExtension>,
     }
     /// ES10b.AddInitialEim.
     AddInitialEimRequest = 0xBF57 {

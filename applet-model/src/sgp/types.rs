@@ -439,6 +439,8 @@ macro_rules! kept {
 kept! {
     /// An X.509 certificate, byte for byte as it came.
     CertificateDer "Certificate" => x509_cert::Certificate;
+    /// A certificate revocation list, byte for byte as it came.
+    CertificateListDer "CertificateList" => x509_cert::crl::CertificateList;
     /// A SubjectPublicKeyInfo, byte for byte as it came.
     PublicKeyDer "SubjectPublicKeyInfo" => spki::SubjectPublicKeyInfoOwned;
 }

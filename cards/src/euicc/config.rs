@@ -75,6 +75,10 @@ pub struct Limits {
     pub result: usize,
     /// Memory for downloaded profiles, bytes.
     pub profile_memory: usize,
+    /// Entries of revocation lists.
+    pub revoked: usize,
+    /// Volatile memory for applications that the eUICC shows (extCardResource), bytes.
+    pub volatile_memory: usize,
     /// Largest eIM counter. At least 8388607 (SGP.32 2.11.1.1).
     pub counter: u64,
 }
@@ -89,6 +93,8 @@ impl Default for Limits {
             package: 8 * 1024,
             result: 4 * 1024,
             profile_memory: 256 * 1024,
+            revoked: 256,
+            volatile_memory: 8 * 1024,
             counter: 0x7F_FFFF,
         }
     }

@@ -42,6 +42,8 @@ pub(super) struct Session {
     pub ci_key_id: Vec<u8>,
     pub server_address: String,
     pub oid: Oid,
+    /// An SM-DS binds nothing.
+    role: ServerRole,
     /// `euiccSignature1`, which `smdpSignature2` is over, too.
     signature1: [u8; 64],
     /// PrepareDownload was accepted: what the package is checked with.
@@ -91,8 +93,7 @@ fn key_of(certificate: &[u8]) -> Result<(Cert, PublicKey), bool> {
     let certificate = Cert::from_der(certificate, "server").map_err(|_| false)?;
     match certificate.public_key() {
         Ok(key) => Ok((certificate, key)),
-        Err(PkiError::Key(_)) => Err(true),
-        Err(_) => Err(false),
+        Err(_) => Err(!PublicKey::is_curve_of(certificate.parsed())),
     }
 }
 
@@ -151,7 +152,11 @@ impl Euicc {
         let Some(server_ci) = self.credential(&server_ci) else {
             return refuse(AuthenticateErrorCode::CiPkUnknown);
         };
-        let oid = match server_ci.verify(&certificate, ServerRole::Authentication) {
+        if self.is_revoked(server_ci, &certificate) {
+            return refuse(AuthenticateErrorCode::InvalidCertificate);
+        }
+        let role = ServerRole::authenticating(&certificate);
+        let oid = match server_ci.verify(&certificate, role) {
             Ok(oid) => oid,
             Err(ChainError::NoObjectIdentifier { .. }) if MISSING_OID_IS_INVALID_OID => {
                 return refuse(AuthenticateErrorCode::InvalidOid);
@@ -183,6 +188,7 @@ impl Euicc {
             ci_key_id: credential.ci_key_id.clone(),
             server_address: server.server_address.clone(),
             oid,
+            role,
             signature1,
             prepared: None,
             load: None,
@@ -224,10 +230,12 @@ impl Euicc {
             Err(true) => return refuse(DownloadErrorCode::UnsupportedCurve),
             Err(false) => return refuse(DownloadErrorCode::InvalidCertificate),
         };
-        // Both certificates are of one SM-DP+.
+        // Both certificates are of one server, and it is an SM-DP+.
         let server_ci = certificate.authority_key_id().unwrap_or_default();
         let verified = self
             .credential(&server_ci)
+            .filter(|_| session.role == ServerRole::Authentication)
+            .filter(|ci| !self.is_revoked(ci, &certificate))
             .and_then(|ci| ci.verify(&certificate, ServerRole::Binding).ok());
         if verified.as_ref() != Some(&session.oid) {
             return refuse(DownloadErrorCode::InvalidCertificate);

@@ -11,6 +11,7 @@ use applet_model::sgp::eim_config::{
 use applet_model::sgp::euicc_result::{
     AddEimResult, AddEimResultCode, DeleteEimResult, ListEimResult, UpdateEimResult,
 };
+use applet_model::sgp::profile::VendorExtension;
 use applet_model::sgp::{Decode, Encode, KeyId};
 use applet_model::tlv::{self, Tlv};
 
@@ -57,6 +58,7 @@ impl Euicc {
         let shown = EimConfigurationData {
             counter_value: None,
             association_token: token.map(i64::from),
+            esipa_proprietary: self.esipa_proprietary(data),
             ..data.clone()
         };
         Ok(Eim {
@@ -67,6 +69,12 @@ impl Euicc {
             ci_key_id,
             data: shown.to_der().map_err(|_| wrong)?,
         })
+    }
+
+    /// What an entry holds for proprietary protocols: v1.3 keeps it, versions before it know nothing of it.
+    fn esipa_proprietary(&self, data: &EimConfigurationData) -> Option<Vec<VendorExtension>> {
+        let known = self.speaks(&|version| *version >= [1, 3, 0]);
+        data.esipa_proprietary.clone().filter(|_| known)
     }
 
     /// The CI that an entry names, or the first one; `None` if the eUICC has no key for it.
@@ -192,6 +200,9 @@ impl Euicc {
                 None => return UpdateEimResult::CiPkUnknown,
             }
             shown.euicc_ci_pk_id = data.euicc_ci_pk_id.clone();
+        }
+        if let Some(information) = self.esipa_proprietary(data) {
+            shown.esipa_proprietary = Some(information);
         }
         macro_rules! replace {
             ($($field:ident),*) => {$(

@@ -58,6 +58,10 @@ pub(super) fn unsigned(value: &[u8]) -> Option<u64> {
 /// DeleteProfile, eUICCMemoryReset and SetDefaultDpAddress of SGP.22.
 const LOCAL: [u32; 5] = [0xBF31, 0xBF32, 0xBF33, reset::CONSUMER, 0xBF3F];
 
+/// Functions that SGP.32 v1.0 has not: emergency, fallback, connectivity parameters, the default SM-DP+, and the
+/// memory reset under this tag.
+const SINCE_1_1: [u32; 7] = [0xBF5B, 0xBF5C, 0xBF5D, 0xBF5E, 0xBF5F, reset::IOT, 0xBF65];
+
 impl Euicc {
     /// Finds the function and executes it on the state as it is.
     pub(super) fn execute(&mut self, command: &[u8]) -> Outcome {
@@ -93,6 +97,9 @@ impl Euicc {
         if LOCAL.contains(&request.tag) && !first_version && self.has_no_local_management() {
             return Err(Refusal::Status(NOT_SUPPORTED));
         }
+        if SINCE_1_1.contains(&request.tag) && self.speaks_first_version() {
+            return Err(Refusal::Status(NOT_SUPPORTED));
+        }
         match request.tag {
             0xBF21 => self.prepare_download(&request),
             0xBF38 => self.authenticate_server(&request),
@@ -108,6 +115,7 @@ impl Euicc {
             0xBF31 => self.enable_profile(&request),
             0xBF32 => self.disable_profile(&request),
             0xBF33 => self.delete_profile(&request),
+            0xBF35 => self.load_crl(&request),
             0xBF3C => self.euicc_configured_addresses(),
             0xBF3E => self.get_euicc_data(&request),
             0xBF42 => self.ipae_activation(&request),

@@ -72,14 +72,15 @@ impl Euicc {
             0x82,
             &integer(self.free_profile_memory() as u64),
         ));
-        resource.extend(tlv::write(0x83, &integer(8 * 1024)));
+        let volatile = self.limits().volatile_memory as u64;
+        resource.extend(tlv::write(0x83, &integer(volatile)));
         add(0x84, &resource);
         // uiccCapability: usimSupport(1), isimSupport(2), akaMilenage(4), javacard(14).
         add(0x85, &[1, 0b0110_1000, 0b0000_0010]);
         add(0x86, &versions.ts102241);
         add(0x87, &versions.globalplatform);
-        // rspCapability: additionalProfile(0), testProfileSupport(3), serviceSpecificDataSupport(5).
-        add(0x88, &named_bits(0b1001_0100));
+        // rspCapability: additionalProfile(0), crlSupport(1), testProfileSupport(3), serviceSpecificDataSupport(5).
+        add(0x88, &named_bits(0b1101_0100));
         info.extend(self.ci_lists());
         let mut add = |tag, value: &[u8]| info.extend(tlv::write(tag, value));
         let rules = &self.constants.rules;
@@ -111,8 +112,13 @@ impl Euicc {
 
     /// True if SGP.32 v1.0 is the version that this eUICC speaks.
     pub(super) fn speaks_first_version(&self) -> bool {
-        let iot = &self.constants.versions.iot;
-        iot.iter().all(|version| matches!(version, [1, 0, _])) && !iot.is_empty()
+        self.speaks(&|version| *version < [1, 1, 0])
+            && !self.speaks(&|version| *version >= [1, 1, 0])
+    }
+
+    /// True if one of the versions of SGP.32 that it speaks is such.
+    pub(super) fn speaks(&self, such: &dyn Fn(&[u8; 3]) -> bool) -> bool {
+        self.constants.versions.iot.iter().any(such)
     }
 
     /// The next 16 bytes of the seed's sequence.

@@ -5,13 +5,12 @@
 //! card receives them. A function builds the state that it leads to beside the old one; it is then swapped in behind one
 //! [`Nvm::commit`](crate::power::Nvm::commit), so that a power cut leaves the old state or the new one. Signatures
 //! are really verified and really made. What the specification leaves open here stands in [`choices`].
-//!
-//! Revocation lists are neither loaded nor asked for.
 
 pub mod bpp;
 pub mod bsp;
 pub mod choices;
 pub mod config;
+mod crl;
 mod download;
 mod eid;
 mod eim_config;
@@ -164,6 +163,7 @@ impl Euicc {
             immediate: state::ImmediateEnable::default(),
             default_smdp: setup.default_smdp,
             one_time: None,
+            revoked: Vec::new(),
         };
         let visible = state.enabled().map(|p| p.iccid);
         Ok(Euicc {

@@ -9,8 +9,9 @@ use super::psmo::Marks;
 use super::state::{Eim, RollbackGrant, State, StoredResult};
 use crate::pki::PublicKey;
 use crate::pki::package::integer;
+use applet_model::sgp::eim_config::EimConfigurationData;
 use applet_model::sgp::euicc_package::{
-    Eco, EuiccPackage, EuiccPackageRequest, EuiccPackageSigned, Psmo, signature_input,
+    Eco, EuiccPackage, EuiccPackageRequest, EuiccPackageSigned, Psmo, association_token_object,
 };
 use applet_model::sgp::euicc_result::{
     DeleteEimResult, EuiccPackageErrorCode, EuiccResultData, ProcessingTerminated,
@@ -68,8 +69,27 @@ fn head(package: &EuiccPackageSigned) -> Vec<u8> {
     head
 }
 
-/// `euiccPackageErrorUnsigned`.
-fn unsigned_error(eim_id: &str, transaction: Option<&[u8]>, token: Option<u32>) -> Function {
+/// listEim's result as v1.0 has it: `eimIdType` is [4].
+fn first_list(state: &State) -> Vec<u8> {
+    let entry = |eim: &Eim| {
+        let mut info = tlv::write(0x80, eim.eim_id.as_bytes());
+        let data = EimConfigurationData::from_der(&eim.data).ok();
+        if let Some(kind) = data.and_then(|data| data.eim_id_type) {
+            info.extend(tlv::write(0x84, &integer(kind.code().unsigned_abs())));
+        }
+        tlv::write(0x30, &info)
+    };
+    let list: Vec<u8> = state.eims.iter().flat_map(entry).collect();
+    tlv::write(0xAB, &tlv::write(0xA0, &list))
+}
+
+/// `euiccPackageErrorUnsigned`. Only v1.3 has a code in it.
+fn unsigned_error(
+    eim_id: &str,
+    transaction: Option<&[u8]>,
+    token: Option<u32>,
+    code: Option<EuiccPackageErrorCode>,
+) -> Function {
     let mut error = tlv::write(0x80, eim_id.as_bytes());
     if let Some(id) = transaction {
         error.extend(tlv::write(0x82, id));
@@ -77,26 +97,27 @@ fn unsigned_error(eim_id: &str, transaction: Option<&[u8]>, token: Option<u32>) 
     if let Some(token) = token {
         error.extend(tlv::write(0x84, &integer(u64::from(token))));
     }
+    if let Some(code) = code {
+        error.extend(tlv::write(0x8F, &[code.code() as u8]));
+    }
     Ok((tlv::write(EUICC_PACKAGE, &tlv::write(0xA2, &error)), None))
 }
 
 impl Euicc {
-    /// The data object `data` (30…) signed for an eIM, in `EuiccPackageResult` under `choice` (A0 or A1).
+    /// The data object `data` (30…) signed for an eIM, in `EuiccPackageResult` under `choice` (A0 or A1). `ending` is what
+    /// the signature's input ends with.
     pub(super) fn signed_result(
         &self,
         choice: u32,
         data: &[u8],
         ci_key_id: &[u8],
-        token: Option<u32>,
+        ending: &[u8],
     ) -> Result<Vec<u8>, Refusal> {
         let undefined = Refusal::Status(applet_model::status::Sw::EXECUTION_ERROR);
         let Some(credential) = self.credential(ci_key_id) else {
             return Err(undefined);
         };
-        let Ok(signature) = credential
-            .key
-            .sign(&signature_input(data, token.map(i64::from)))
-        else {
+        let Ok(signature) = credential.key.sign(&[data, ending].concat()) else {
             return Err(undefined);
         };
         let mut inner = data.to_vec();
@@ -116,8 +137,12 @@ impl Euicc {
 
     /// ES10b.LoadEuiccPackage. `command` is the whole BF51 as received.
     pub(super) fn load_euicc_package(&mut self, command: &[u8]) -> Function {
+        let too_large = command.len() > self.limits().package;
+        if too_large && self.speaks(&|version| *version >= [1, 3, 0]) {
+            return self.unreadable(command, Some(EuiccPackageErrorCode::SizeOverflow));
+        }
         let Ok(request) = EuiccPackageRequest::from_der(command) else {
-            return self.undecodable(command);
+            return self.unreadable(command, None);
         };
         let package = &request.euicc_package_signed;
         let transaction = package
@@ -125,15 +150,12 @@ impl Euicc {
             .as_ref()
             .map(TransactionId::as_bytes);
         let Some(eim) = self.state.eim(&package.eim_id).cloned() else {
-            return unsigned_error(&package.eim_id, transaction, None);
+            return unsigned_error(&package.eim_id, transaction, None, None);
         };
-        let input = signature_input(package.bytes(), eim.token.map(i64::from));
-        let genuine = PublicKey::from_spki(&eim.key)
-            .is_ok_and(|key| key.verify(&input, request.eim_signature.as_bytes()));
-        if !genuine {
-            return unsigned_error(&package.eim_id, transaction, eim.token);
-        }
-        let too_large = command.len() > self.limits().package;
+        let Some(ending) = self.signed_by(&eim, package.bytes(), request.eim_signature.as_bytes())
+        else {
+            return unsigned_error(&package.eim_id, transaction, eim.token, None);
+        };
         let refused = if too_large && !SIZE_IS_CHECKED_LAST {
             Some(EuiccPackageErrorCode::SizeOverflow)
         } else if package.eid_value.0 != *self.eid.as_bytes() {
@@ -154,15 +176,30 @@ impl Euicc {
             data.extend(tlv::write(0x02, &[code.code() as u8]));
             let data = tlv::write(0x30, &data);
             return Ok((
-                self.signed_result(0xA1, &data, &eim.ci_key_id, eim.token)?,
+                self.signed_result(0xA1, &data, &eim.ci_key_id, &ending)?,
                 None,
             ));
         }
-        self.execute_package(package.value(), &eim)
+        self.execute_package(package.value(), &eim, &ending)
     }
 
-    /// The answer to what can't be decoded: what can still be read of it is echoed.
-    fn undecodable(&self, command: &[u8]) -> Function {
+    /// Whether a package is signed by this eIM, in a version that this eUICC speaks; gives what the input of the answer's
+    /// signature ends with: from v1.1 on the association token, as the package's own did (SGP.32 2.11.1.1, 2.11.2.1); in
+    /// v1.0, whose eIM signed the package alone, the eIM's signature.
+    fn signed_by(&self, eim: &Eim, signed: &[u8], signature: &[u8]) -> Option<Vec<u8>> {
+        let key = PublicKey::from_spki(&eim.key).ok()?;
+        let token = association_token_object(eim.token.map(i64::from));
+        if self.speaks(&|version| *version >= [1, 1, 0])
+            && key.verify(&[signed, &token].concat(), signature)
+        {
+            return Some(token);
+        }
+        let first = self.speaks(&|version| *version < [1, 1, 0]) && key.verify(signed, signature);
+        first.then(|| tlv::write(0x5F37, signature))
+    }
+
+    /// The answer to what can't be decoded, or is too large to be: what can still be read of it is echoed.
+    fn unreadable(&self, command: &[u8], code: Option<EuiccPackageErrorCode>) -> Function {
         let signed = tlv::path(command, &[EUICC_PACKAGE, 0x30]).ok();
         let field = |tag| signed.and_then(|s| s.find(tag).ok().flatten());
         let eim_id = field(0x80)
@@ -172,12 +209,17 @@ impl Euicc {
             .map(|t| t.value)
             .filter(|id| (1..=16).contains(&id.len()));
         let token = self.state.eim(&eim_id).and_then(|e| e.token);
-        unsigned_error(&eim_id, transaction, token)
+        unsigned_error(&eim_id, transaction, token, code)
     }
 
     /// Executes a package that was accepted: operations in order up to the first that fails, then the result, the
     /// counter and the switch, all in one new state.
-    fn execute_package(&mut self, package: &EuiccPackageSigned, eim: &Eim) -> Function {
+    fn execute_package(
+        &mut self,
+        package: &EuiccPackageSigned,
+        eim: &Eim,
+        ending: &[u8],
+    ) -> Function {
         let mut state = self.state.clone();
         // Accepting a package withdraws an earlier grant.
         state.rollback = None;
@@ -221,7 +263,7 @@ impl Euicc {
         let head = head(package);
         let seq = state.take_seq();
         let data = result_data(&head, seq, &results);
-        let answer = self.signed_result(0xA0, &data, &eim.ci_key_id, eim.token)?;
+        let answer = self.signed_result(0xA0, &data, &eim.ci_key_id, ending)?;
         self.store_result(&mut state, seq, &answer);
 
         // Step 8b: the switch, after the result is made.
@@ -231,8 +273,8 @@ impl Euicc {
                     previous,
                     enabled: enable.iccid,
                     eim_id: eim.eim_id.clone(),
-                    token: eim.token,
                     ci_key_id: eim.ci_key_id.clone(),
+                    ending: ending.to_vec(),
                     head,
                     results,
                     result_seq: seq,
@@ -263,6 +305,7 @@ impl Euicc {
                 let result: DeleteEimResult = Self::delete_eim(state, &op.eim_id);
                 EuiccResultData::DeleteEimResult(result).into()
             }
+            Eco::ListEim(_) if self.speaks_first_version() => Done::raw(first_list(state), true),
             Eco::ListEim(_) => EuiccResultData::ListEimResult(Self::list_eim(state)).into(),
             Eco::Unknown(_) => terminated(ProcessingTerminated::UnknownOrDamagedCommand),
         }

@@ -49,6 +49,15 @@ fn own(iccid: &sgp::Iccid) -> Iccid {
 impl Euicc {
     /// Executes one operation on the state that the package leads to.
     pub(super) fn psmo(&mut self, op: &Psmo, state: &mut State, marks: &mut Marks) -> Done {
+        let since_1_1 = matches!(
+            op,
+            Psmo::SetFallbackAttribute(_)
+                | Psmo::UnsetFallbackAttribute(_)
+                | Psmo::SetDefaultDpAddress(_)
+        );
+        if since_1_1 && self.speaks_first_version() {
+            return terminated(ProcessingTerminated::UnknownOrDamagedCommand);
+        }
         let result = match op {
             Psmo::Enable(op) => EuiccResultData::EnableResult(self.enable(op, state, marks)),
             Psmo::Disable(op) => {

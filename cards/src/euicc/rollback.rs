@@ -44,7 +44,7 @@ impl Euicc {
         };
         let seq = state.take_seq();
         let data = result_data(&grant.head, seq, &results);
-        let result = self.signed_result(0xA0, &data, &grant.ci_key_id, grant.token)?;
+        let result = self.signed_result(0xA0, &data, &grant.ci_key_id, &grant.ending)?;
         self.store_result(&mut state, seq, &result);
         self.switch(&mut state, Some(grant.previous));
         self.at_once = !refresh;

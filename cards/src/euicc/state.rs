@@ -1,6 +1,7 @@
 //! What the eUICC keeps in non-volatile memory.
 
 use super::config::{AuthorisationRule, Limits, Versions};
+use super::crl::RevocationList;
 use super::hexbytes;
 use super::local::LocalManagement;
 use super::profile::{Event, Iccid, Profile};
@@ -61,13 +62,14 @@ pub struct RollbackGrant {
     pub previous: Iccid,
     /// The profile that was enabled under the grant.
     pub enabled: Iccid,
-    /// Which eIM asked: key and token of the result.
+    /// Which eIM asked.
     pub eim_id: String,
-    /// That eIM's token and CI key identifier at the time of the package.
-    pub token: Option<u32>,
-    /// As above.
+    /// That eIM's CI key identifier at the time of the package.
     #[serde(with = "hexbytes")]
     pub ci_key_id: Vec<u8>,
+    /// What ends the input of the result's signature.
+    #[serde(with = "hexbytes")]
+    pub ending: Vec<u8>,
     /// eimId, counterValue and eimTransactionId data objects, to be repeated.
     #[serde(with = "hexbytes")]
     pub head: Vec<u8>,
@@ -135,6 +137,9 @@ pub struct State {
     /// The one-time key of a download that did not come to its end (SGP.22 5.7.5).
     #[serde(default)]
     pub one_time: Option<OneTimeKey>,
+    /// Revocation lists, one for each CI that sent one.
+    #[serde(default)]
+    pub revoked: Vec<RevocationList>,
 }
 
 /// What never changes after the eUICC was made.

@@ -1,7 +1,9 @@
 //! Secret keys on NIST P-256: kept as 32 bytes, wiped when dropped, never printed.
 
 use super::PkiError;
+use der::oid::AssociatedOid;
 use der::pem::LineEnding;
+use der::referenced::OwnedToRef;
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -184,6 +186,13 @@ impl PublicKey {
             .to_der()
             .map_err(|e| PkiError::Key(e.to_string()))?;
         Self::from_spki(&spki)
+    }
+
+    /// True if a certificate's key is on the curve that this type has, whether or not it is a point of it.
+    pub(crate) fn is_curve_of(certificate: &x509_cert::Certificate) -> bool {
+        let spki = certificate.tbs_certificate().subject_public_key_info();
+        let curve = spki.algorithm.owned_to_ref().parameters_oid();
+        curve.is_ok_and(|curve| curve == p256::NistP256::OID)
     }
 
     /// The SubjectPublicKeyInfo, DER.

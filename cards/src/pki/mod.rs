@@ -123,6 +123,11 @@ impl Cert {
         PublicKey::of_certificate(&self.parsed)
     }
 
+    /// The serial number, as its INTEGER has it.
+    pub fn serial(&self) -> &[u8] {
+        self.parsed.tbs_certificate().serial_number().as_bytes()
+    }
+
     /// The subject key identifier, 20 bytes as a rule; `None` without the extension.
     pub fn subject_key_id(&self) -> Option<Vec<u8>> {
         let (_, ski) = self

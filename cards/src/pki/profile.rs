@@ -35,6 +35,8 @@ pub(super) mod role {
     pub const DP_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.146.1.2.1.4");
     /// `id-rspRole-dp-pb`.
     pub const DP_PB: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.146.1.2.1.5");
+    /// `id-rspRole-ds-auth`.
+    pub const DS_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.146.1.2.1.7");
 }
 
 /// X.520 attribute types.

@@ -74,6 +74,7 @@ impl Hierarchy {
         let label = match role {
             ServerRole::Authentication => "SM-DP+ auth",
             ServerRole::Binding => "SM-DP+ pb",
+            ServerRole::Discovery => "SM-DS auth",
         };
         let key = ci_key.child(label, address.as_bytes())?;
         let ci = self.ci.certificate.parsed().tbs_certificate();

@@ -123,6 +123,9 @@ struct Parts<'a> {
     signature: BitStringRef<'a>,
 }
 
+/// RFC 5758 3.2.
+const ECDSA_WITH_SHA_256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+
 const CI: &str = "CI";
 const EUM: &str = "EUM";
 const EUICC: &str = "eUICC";
@@ -182,6 +185,8 @@ pub enum ServerRole {
     Authentication,
     /// CERT.DPpb.ECDSA: an SM-DP+ that binds profile packages.
     Binding,
+    /// CERT.DSauth.ECDSA: an SM-DS in mutual authentication.
+    Discovery,
 }
 
 impl ServerRole {
@@ -189,6 +194,7 @@ impl ServerRole {
         match self {
             ServerRole::Authentication => "SM-DP+ authentication",
             ServerRole::Binding => "SM-DP+ profile package binding",
+            ServerRole::Discovery => "SM-DS authentication",
         }
     }
 
@@ -196,6 +202,16 @@ impl ServerRole {
         match self {
             ServerRole::Authentication => role::DP_AUTH,
             ServerRole::Binding => role::DP_PB,
+            ServerRole::Discovery => role::DS_AUTH,
+        }
+    }
+
+    /// The role for mutual authentication that a certificate's policy says: an SM-DS's if it is that, else an SM-DP+'s.
+    pub(crate) fn authenticating(certificate: &Cert) -> ServerRole {
+        let what = ServerRole::Discovery.name();
+        match check_policy(certificate, what, role::DS_AUTH) {
+            Ok(()) => ServerRole::Discovery,
+            Err(_) => ServerRole::Authentication,
         }
     }
 }
@@ -203,9 +219,9 @@ impl ServerRole {
 /// Verifies an SM-DP+'s certificate for a role against its CI, whose certificate is trusted because the caller says so:
 /// issuer, signature, key usage, role, that it is no authority, and no critical extension that isn't known
 /// (SGP.22 4.5.2.2). `at` is the time in Unix seconds; `None` doesn't look at the period, as an eUICC, which
-/// has no clock. Revocation isn't looked at: there is no revocation list here.
+/// has no clock. Revocation isn't looked at: whoever has a revocation list does ([`Cert::serial`]).
 ///
-/// Returns the SM-DP+'s object identifier.
+/// Returns the server's object identifier.
 ///
 /// # Errors
 /// The first thing that doesn't fit.
@@ -225,6 +241,9 @@ pub fn verify_server_certificate(
     )?;
     check_ca(certificate, what, false)?;
     check_policy(certificate, what, role.policy())?;
+    if certificate.subject_key_id().is_none() {
+        return Err(malformed(what, "no subject key identifier"));
+    }
     let known = [
         KeyUsage::OID,
         CertificatePolicies::OID,
@@ -314,6 +333,18 @@ fn check_link(
     }
     let parts = Parts::from_der(certificate.der()).map_err(|e| malformed(what, e))?;
     let tbs = parts.tbs.to_der().map_err(|e| malformed(what, e))?;
+    // RFC 5280 4.1.1.2: the algorithm stands twice and is the same; SGP.22 2.6.7.2 has one.
+    let algorithm = certificate.parsed().tbs_certificate().signature();
+    let outer = certificate.parsed().signature_algorithm();
+    if algorithm.oid != ECDSA_WITH_SHA_256 || outer.oid != ECDSA_WITH_SHA_256 {
+        return Err(malformed(
+            what,
+            format!(
+                "signed with {} and {}, expected ecdsa-with-SHA256",
+                algorithm.oid, outer.oid
+            ),
+        ));
+    }
     let key = PublicKey::of_certificate(issuer.parsed()).map_err(|e| malformed(issuer_what, e))?;
     if key.verify_der(&tbs, parts.signature.raw_bytes()) {
         Ok(())

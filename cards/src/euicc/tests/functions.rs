@@ -281,7 +281,7 @@ fn memory_reset_codes() {
 #[test]
 fn functions_that_are_not_there_say_so() {
     let mut lab = Lab::bare();
-    for tag in [0xBF35, 0xBF2A, 0xBF66, 0xBF31, 0x80] {
+    for tag in [0xBF2A, 0xBF66, 0xBF31, 0x80] {
         let answer = lab.send(&tlv::write(tag, &[]));
         assert_eq!(answer.sw, choices::NOT_SUPPORTED);
         assert!(answer.data.is_empty());

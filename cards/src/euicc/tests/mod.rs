@@ -8,6 +8,7 @@ mod local;
 mod packages;
 mod robustness;
 mod switches;
+mod versions;
 
 use super::*;
 use crate::pki::package::VerifiedResult;

@@ -174,7 +174,7 @@ fn the_euicc_says_that_it_has_them() {
     assert_eq!(info.forbidden_profile_policy_rules, None);
     assert_eq!(
         info.rsp_capability.to_string(),
-        "additionalProfile testProfileSupport serviceSpecificDataSupport"
+        "additionalProfile crlSupport testProfileSupport serviceSpecificDataSupport"
     );
     lab.euicc.constants.rules.clear();
     let info = EuiccInfo2::from_der(&lab.send(&[0xBF, 0x22, 0]).data).unwrap();
