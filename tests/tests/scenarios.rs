@@ -63,7 +63,8 @@ fn all_scenarios_pass_on_the_cap_in_lock_step() {
             identity.clone(),
             second.clone(),
         )
-        .unwrap_or_else(|e| panic!("{e}"));
+        .unwrap_or_else(|e| panic!("{e}"))
+        .with_smdp(hierarchy.clone());
         let report = scenario::run(scenario, setup);
         println!(
             "{:22} {:?} {} ms, {} virtual s, {} APDUs, {} steps in lock-step {}",

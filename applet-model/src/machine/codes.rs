@@ -151,6 +151,7 @@ codes! {
         Downloading "the request is a step of a download",
         TxCancel "the request cancelled a download",
         TxNotice "the request delivered a notification",
+        TxNoticeAgain "the request delivered a notification, and the session before failed",
         NothingRead "the eUICC has no answer",
         Authenticated "the eUICC has answered AuthenticateServer; the beginning is in the receive buffer",
         Prepared "the eUICC has answered PrepareDownload; the beginning is in the receive buffer",

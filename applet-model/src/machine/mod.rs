@@ -432,6 +432,7 @@ impl Machine {
             Guard::Downloading => self.is_downloading(),
             Guard::TxCancel => is(reg::TX_KIND, tx::CANCEL),
             Guard::TxNotice => is(reg::TX_KIND, tx::NOTICE),
+            Guard::TxNoticeAgain => is(reg::TX_KIND, tx::NOTICE) && w[reg::FAILS] > 0,
             Guard::NothingRead => self.get16(reg::READ) == 0,
             Guard::Authenticated => is(reg::TX_KIND, tx::INITIATE) && self.is_held(),
             Guard::Prepared => is(reg::TX_KIND, tx::AUTHENTICATE) && self.is_held(),

@@ -168,7 +168,7 @@ const LINES: &[Line] = lines! {
         (RxUnknown) => Log(reason::PACKAGE_UNKNOWN), PrepareRequest(tx::UNKNOWN_PACKAGE), OpenChannel => Opening;
         (RxRefused) => PrepareRequest(tx::UNDEFINED), OpenChannel => Opening;
         // An eIM that takes no notifications must not keep the applet from polling.
-        (RxHttp) [TxNotice] => Log(reason::HTTP_STATUS), SetGoal(goal::POLL), CloseChannel => Closing;
+        (RxHttp) [TxNoticeAgain] => Log(reason::HTTP_STATUS), SetGoal(goal::POLL), CloseChannel => Closing;
         (RxHttp) => Log(reason::HTTP_STATUS), Raise(FAIL) => Closing;
         (RxBad) => Log(reason::ANSWER_BAD), Raise(FAIL) => Closing;
     }

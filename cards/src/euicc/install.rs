@@ -59,6 +59,9 @@ fn interpret(package: &[u8]) -> Result<Interpreted, (ErrorReason, Vec<u8>)> {
 impl Euicc {
     /// Bytes that are left for profiles.
     pub(super) fn free_profile_memory(&self) -> usize {
+        if let Some(free) = self.faults.profile_memory {
+            return free;
+        }
         let used: usize = self.state.profiles.iter().map(|p| p.size).sum();
         self.limits().profile_memory.saturating_sub(used)
     }

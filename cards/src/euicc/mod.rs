@@ -56,6 +56,8 @@ pub struct EuiccFaults {
     pub cat_busy: u8,
     /// No memory for another eIM or another configuration: `insufficientMemory(1)`.
     pub memory_full: bool,
+    /// So many bytes are free for profiles, whatever there was.
+    pub profile_memory: Option<usize>,
     /// After a profile switch, ES10 answers 6985 until the reset, as some real cards do.
     pub refuse_after_switch: bool,
 }

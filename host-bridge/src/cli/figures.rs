@@ -2,7 +2,7 @@
 
 use super::lab::Lab;
 use applet_model::machine::layout;
-use host_bridge::scenario::{Bench, DAY, Failure, ScenarioReport};
+use host_bridge::scenario::{Bench, DAY, Failure, ScenarioReport, measure_push};
 use host_bridge::terminal::What;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -54,6 +54,23 @@ pub fn of(lab: &Lab, records: &[ScenarioReport], dir: &Path) -> Map<String, Valu
         && let Ok(writes) = Bench::new(setup).and_then(idle_writes)
     {
         out.insert("persistent_writes_per_idle_poll".into(), json!(writes));
+    }
+    for (name, large) in [("push", false), ("push_60_kb", true)] {
+        if let Some((_, card)) = lab.cards.first()
+            && let Ok(setup) = lab.eims.setup(card.clone())
+            && let Ok(figures) = Bench::new(setup).and_then(|b| measure_push(b, large))
+        {
+            out.insert(name.into(), json!(figures));
+        }
+    }
+    let pushes = records.iter().filter(|r| r.name == "push-indirect");
+    let (cards, real_ms) = pushes.fold((0, 0), |(n, ms), r| (n + 1, ms + r.real_ms));
+    if cards > 0 {
+        out.insert("push_cards".into(), json!(cards));
+        out.insert(
+            "push_enable_and_read_ms_per_card".into(),
+            json!(real_ms / cards),
+        );
     }
     if let Some((sent, received)) = records.iter().find_map(wire) {
         out.insert("idle_poll_bytes_sent".into(), sent.into());

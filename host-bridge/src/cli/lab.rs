@@ -53,6 +53,8 @@ pub struct Eims {
     pub definition: Definition,
     pub identity: EimIdentity,
     pub second: EimIdentity,
+    /// Whose SM-DP+ there is.
+    pub hierarchy: Hierarchy,
 }
 
 impl Eims {
@@ -63,6 +65,7 @@ impl Eims {
             definition,
             identity: EimIdentity::new(hierarchy, &pki::eim(hierarchy)?),
             second: EimIdentity::new(hierarchy, &second),
+            hierarchy: hierarchy.clone(),
         })
     }
 
@@ -74,6 +77,7 @@ impl Eims {
             self.identity.clone(),
             self.second.clone(),
         )
+        .map(|setup| setup.with_smdp(self.hierarchy.clone()))
     }
 }
 

@@ -11,11 +11,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 /// What every card goes through; the other scenarios are shared out among the cards.
-const EACH: [&str; 4] = [
+const EACH: [&str; 5] = [
     "nothing-pending",
     "list-profile-info",
     "enable-good-network",
     "enable-dead-network",
+    "push-indirect",
 ];
 
 #[derive(Args)]
@@ -25,7 +26,8 @@ Examples:
   ipae run --out target/run --cards 2 --seed 7
 
 It builds the applet from the model, writes an order, loads and personalizes virtual cards over
-SCP03, has each of them poll the lab eIM, switch profiles and fall back from a dead network,
+SCP03, has each of them poll the lab eIM, switch profiles, fall back from a dead network and get
+a profile from the lab SM-DP+,
 runs all other scenarios on one card or another, and leaves report.html, report.json and
 junit.xml. The same with a reader: `ipae personalize --reader`, then `ipae test --reader`.")]
 pub struct Run {

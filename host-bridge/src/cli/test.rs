@@ -264,7 +264,8 @@ impl Test {
                 eims.definition.clone(),
                 eims.identity.clone(),
                 eims.second.clone(),
-            );
+            )
+            .with_smdp(eims.hierarchy.clone());
             setup.counter = counter;
             let record = scenario::run(scenario, setup);
             counter = counter.max(record.counter);

@@ -68,7 +68,7 @@ impl Eim {
         if let Ok(trigger) = ProfileDownloadTriggerRequest::from_der(&waiting.package) {
             return self.hand_out_trigger(&eid, &waiting, trigger);
         }
-        let fault = self.take_fault(false, Some(&eid));
+        let fault = self.take_fault(None, Some(&eid));
         let signed = self.sign(&eid, &waiting, fault.as_ref())?;
         let Signed {
             counter,

@@ -23,6 +23,11 @@ pub enum EimFault {
     },
     /// 200 with bytes that are no DER.
     Garbage,
+    /// One bit of the answer's body is wrong, in this byte or, if there are fewer, in the last.
+    AlteredAnswer {
+        /// From 0.
+        at: usize,
+    },
     /// This HTTP status with an empty body; the request isn't looked at.
     HttpStatus {
         /// 500, 503, …
@@ -56,6 +61,9 @@ pub struct FaultPlan {
     /// Only for this EID (32 digits); else for any. Transport faults look at the EID in the request.
     #[serde(default)]
     pub eid: Option<String>,
+    /// Transport faults only: of this ESipa function (`GetBoundProfilePackage`); else of any.
+    #[serde(default)]
+    pub function: Option<String>,
 }
 
 impl FaultPlan {
@@ -65,6 +73,7 @@ impl FaultPlan {
             fault,
             times: Some(1),
             eid: None,
+            function: None,
         }
     }
 
@@ -74,6 +83,7 @@ impl FaultPlan {
             fault,
             times: None,
             eid: None,
+            function: None,
         }
     }
 }
@@ -85,17 +95,22 @@ impl EimFault {
             EimFault::Silent
                 | EimFault::CutMidAnswer { .. }
                 | EimFault::Garbage
+                | EimFault::AlteredAnswer { .. }
                 | EimFault::HttpStatus { .. }
         )
     }
 }
 
 impl Eim {
-    /// Takes one use of the first fault of a kind that counts for this EID.
-    pub(super) fn take_fault(&self, transport: bool, eid: Option<&Eid>) -> Option<EimFault> {
+    /// Takes one use of the first fault of a kind that counts for this EID, and this function of the transport's.
+    pub(super) fn take_fault(&self, function: Option<&str>, eid: Option<&Eid>) -> Option<EimFault> {
+        let transport = function.is_some();
         let eid = eid.map(ToString::to_string);
         for plan in lock(&self.inner.faults).iter_mut() {
             if plan.fault.is_of_transport() != transport || plan.eid.is_some() && plan.eid != eid {
+                continue;
+            }
+            if plan.function.is_some() && plan.function.as_deref() != function {
                 continue;
             }
             match &mut plan.times {

@@ -154,7 +154,7 @@ async fn handle(
     body: Bytes,
 ) -> Response<Body> {
     let eid = eid_of(&body);
-    let fault = eim.take_fault(true, eid.as_ref());
+    let fault = eim.take_fault(Some(function(&body)), eid.as_ref());
     let wrong_type = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| !value.as_bytes().starts_with(ASN1.as_bytes()));
@@ -193,6 +193,12 @@ async fn handle(
     if fault == Some(EimFault::Garbage) {
         answer.response = b"\xDE\xAD\xBE\xEF this is not DER \xFF\xFF\xFF".to_vec();
         answer.status = 200;
+    }
+    if let Some(EimFault::AlteredAnswer { at }) = fault {
+        let last = answer.response.len().saturating_sub(1);
+        if let Some(byte) = answer.response.get_mut(at.min(last)) {
+            *byte ^= 1;
+        }
     }
     let logged = match fault {
         Some(EimFault::Silent) => 0,

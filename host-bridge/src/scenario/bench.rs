@@ -2,11 +2,15 @@
 
 use super::{Outcome, Scenario, ScenarioReport};
 use crate::eim::{
-    Eim, EimError, EimIdentity, EimOptions, Operation, PackageRow, PackageState, Registration,
-    ServerHandle, Storage,
+    Eim, EimError, EimIdentity, EimOptions, Forward, Operation, PackageRow, PackageState,
+    Registration, ServerHandle, Storage,
 };
 use crate::personalize::{Es10, Es10Error, VirtualLink};
-use crate::terminal::{DeviceProfile, Limits, Network, Resolve, Stop, Terminal, TerminalError};
+use crate::smdp::client::Binding;
+use crate::smdp::{Smdp, SmdpError, SmdpOptions};
+use crate::terminal::{
+    DeviceProfile, Limits, Network, Resolve, Stop, Terminal, TerminalError, What,
+};
 use crate::transport::{CardLink, LinkError};
 use applet_model::apdu::{Command, Response};
 use applet_model::lockstep::{Divergence, Lockstep};
@@ -15,6 +19,7 @@ use applet_model::sgp::{Decode, Eid, Encode};
 use cards::card::VirtualCard;
 use cards::definition::{Cost, Definition};
 use cards::observe::{Profile, Shared, Time};
+use cards::pki::Hierarchy;
 use serde::Serialize;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -70,6 +75,8 @@ pub struct Setup {
     pub identity: EimIdentity,
     /// Another eIM of the same hierarchy.
     pub second: EimIdentity,
+    /// Where the SM-DP+'s certificates come from; without it nothing is downloaded.
+    pub hierarchy: Option<Hierarchy>,
     /// The model as it stands beside the card; none for a reader.
     pub lockstep: Option<Lockstep>,
     /// The counter of the last package that the card took from its eIM. No card tells it; whoever
@@ -98,6 +105,7 @@ impl Setup {
             definition,
             identity,
             second,
+            hierarchy: None,
             lockstep: Some(lockstep),
             counter: 0,
         })
@@ -117,8 +125,18 @@ impl Setup {
             definition,
             identity,
             second,
+            hierarchy: None,
             lockstep: None,
             counter: 0,
+        }
+    }
+
+    /// With an SM-DP+ of this hierarchy, which issued the card's certificates.
+    #[must_use]
+    pub fn with_smdp(self, hierarchy: Hierarchy) -> Self {
+        Setup {
+            hierarchy: Some(hierarchy),
+            ..self
         }
     }
 
@@ -143,6 +161,9 @@ pub enum Failure {
     /// The eIM can't go on.
     #[error("eIM: {0}")]
     Eim(#[from] EimError),
+    /// The SM-DP+ can't go on.
+    #[error("SM-DP+: {0}")]
+    Smdp(#[from] SmdpError),
     /// The ISD-R refused while the card was prepared.
     #[error("ISD-R: {0}")]
     Es10(#[from] Es10Error),
@@ -181,6 +202,8 @@ pub struct Step {
 pub const EIM_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 /// Where the second eIM is.
 pub const SECOND_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+/// Address of the SM-DP+ where the hierarchy has none.
+const SMDP_ADDRESS: &str = "smdp.lab.example";
 /// A day, the time in which everything must have happened.
 pub const DAY: u64 = 86_400;
 /// Real time that a silent peer is waited for where a scenario says that the peer is silent.
@@ -194,6 +217,8 @@ pub struct Bench {
     /// Another eIM that the card doesn't know yet.
     pub second: Eim,
     servers: [Option<ServerHandle>; 2],
+    hierarchy: Option<Hierarchy>,
+    smdp: Option<(Smdp, ServerHandle)>,
     /// EID of the card.
     pub eid: Eid,
     lockstep: Option<Lockstep>,
@@ -229,6 +254,7 @@ impl Bench {
             definition,
             identity,
             second,
+            hierarchy,
             lockstep,
             counter,
         } = setup;
@@ -267,6 +293,8 @@ impl Bench {
             eim,
             second,
             servers,
+            hierarchy,
+            smdp: None,
             eid,
             lockstep,
             steps: Vec::new(),
@@ -321,6 +349,40 @@ impl Bench {
     /// [`Failure`].
     pub fn service(&mut self, iccid: &str, up: bool) -> Result<(), Failure> {
         Ok(self.terminal.set_service(iccid, up)?)
+    }
+
+    /// The SM-DP+, to which the eIM has a way; it is opened at the first use.
+    ///
+    /// # Errors
+    /// [`Failure::Expectation`] if the setup has no hierarchy, [`Failure::Smdp`].
+    pub fn smdp(&mut self) -> Result<Smdp, Failure> {
+        if let Some((smdp, _)) = &self.smdp {
+            return Ok(smdp.clone());
+        }
+        let hierarchy = self.hierarchy.as_ref().ok_or_else(|| {
+            Failure::Expectation(
+                "a download needs the hierarchy that issued the card's certificates".into(),
+            )
+        })?;
+        let credential = match &hierarchy.smdp {
+            Some(credential) => credential.clone(),
+            None => hierarchy
+                .issue_smdp(SMDP_ADDRESS)
+                .map_err(SmdpError::from)?,
+        };
+        let options = SmdpOptions {
+            seed: Some(1),
+            ..SmdpOptions::default()
+        };
+        let smdp = Smdp::open(None, hierarchy, credential, options)?;
+        let server = smdp.serve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), false)?;
+        self.eim.forward(Forward {
+            name: smdp.address().to_owned(),
+            to: server.address(),
+            binding: Binding::Json,
+        });
+        self.smdp = Some((smdp.clone(), server));
+        Ok(smdp)
     }
 
     /// Sends connections for the eIM nowhere, or to its server again.
@@ -558,6 +620,29 @@ impl Bench {
             .unwrap_or_default()
     }
 
+    /// APDUs so far, and bytes that the card sent to the network and received from it.
+    pub fn traffic(&self) -> [u64; 3] {
+        let mut all = [self.apdus(), 0, 0];
+        for record in self.terminal.log().records() {
+            match &record.what {
+                What::Sent { data, .. } => all[1] += data.len() as u64 / 2,
+                What::Received { data, .. } => all[2] += data.len() as u64 / 2,
+                _ => {}
+            }
+        }
+        all
+    }
+
+    /// Persistent writes of a virtual card so far; 0 for a card in a reader.
+    pub fn writes(&self) -> u64 {
+        self.virtual_card().map_or(0, |card| card.nvm().writes)
+    }
+
+    /// IMSI that the device reads, decimal digits.
+    pub fn visible_imsi(&self) -> Option<String> {
+        self.terminal.identity().map(|i| i.imsi.clone())
+    }
+
     /// Expects that this profile is enabled, for the eIM, for the device and in the card.
     ///
     /// # Errors
@@ -656,6 +741,9 @@ impl Bench {
             .max();
         let mut esipa = self.eim.take_log();
         esipa.extend(self.second.take_log());
+        if let Some((_, server)) = self.smdp.take() {
+            server.shutdown();
+        }
         for server in &mut self.servers {
             if let Some(server) = server.take() {
                 server.shutdown();

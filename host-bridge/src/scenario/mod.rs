@@ -6,12 +6,14 @@
 //! reason.
 
 mod bench;
+mod download;
 mod eims;
 mod faults;
 mod power;
 mod profiles;
 
 pub use bench::{Bench, DAY, EIM_ADDRESS, Failure, SECOND_ADDRESS, Setup, Step};
+pub use download::{PushFigures, measure as measure_push};
 
 use crate::eim::Exchange;
 use crate::terminal::{Record, What};
@@ -89,6 +91,17 @@ pub const SCENARIOS: &[Scenario] = &[
     any("refresh-late", "REFRESH is refused once, then followed", faults::refresh_late),
     inside("cat-busy-once", "catBusy once: tried again, done", faults::cat_busy_once),
     inside("cat-busy-for-ever", "catBusy for ever: reported in the end", faults::cat_busy_for_ever),
+    any("push-indirect", "a profile is ordered, triggered, downloaded by way of the eIM, enabled and read back", download::indirect),
+    any("push-large", "the same with a profile of 60 KB", download::large),
+    any("push-by-eim", "the eIM handles the trigger's data and the confirmation code", download::by_eim),
+    any("push-immediate", "immediate enable: the profile is enabled by its download", download::immediate),
+    any("push-wrong-code", "a wrong confirmation code is refused, the right one isn't", download::wrong_code),
+    any("push-refused", "an order that isn't there, and a trigger that the applet can't carry out", download::refused),
+    inside("push-altered", "a bound package altered in each of its parts: the eUICC says why, the eIM hears it", download::altered),
+    inside("push-memory-full", "no memory for the profile, then there is", download::memory_full),
+    inside("push-broken", "each function of a download breaks once: the download is resumed and done", download::broken),
+    inside("push-power-cut-writes", "power cut before each persistent write of a download", download::power_cut_writes),
+    inside("push-power-cut-apdus", "power cut after every 13th APDU of a download", download::power_cut_apdus),
     inside("power-cut-writes", "power cut before each persistent write of an enable with rollback", power::before_each_write),
     inside("power-cut-apdus", "power cut after each APDU of an enable with rollback", power::after_each_apdu),
 ];

@@ -144,6 +144,8 @@ final class Machine extends Answer {
                 return w[Tables.R_TX_KIND] == Tables.TX_CANCEL;
             case Tables.GU_TX_NOTICE:
                 return w[Tables.R_TX_KIND] == Tables.TX_NOTICE;
+            case Tables.GU_TX_NOTICE_AGAIN:
+                return w[Tables.R_TX_KIND] == Tables.TX_NOTICE && w[Tables.R_FAILS] > 0;
             case Tables.GU_NOTHING_READ:
                 return get16(Tables.R_READ) == 0;
             case Tables.GU_AUTHENTICATED:

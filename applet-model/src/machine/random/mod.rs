@@ -169,7 +169,7 @@ impl Driver {
         } else if self.scenario.downloads() {
             220
         } else {
-            80
+            110
         }
     }
 

@@ -25,6 +25,8 @@ pub struct Eim {
     pub known: Vec<Known>,
     /// True once it took a result with an empty response.
     pub unacknowledged: bool,
+    /// It refuses notifications.
+    pub refuses_notices: bool,
     /// The profile that a notification last called enabled.
     pub notified: Option<u8>,
     /// The package handed out last.
@@ -54,6 +56,7 @@ impl Eim {
         Eim {
             known: vec![Known::Nothing; scenario.queue.len()],
             unacknowledged: false,
+            refuses_notices: scenario.refuses_notices,
             notified: None,
             last: None,
         }
@@ -78,6 +81,9 @@ impl Eim {
             .map(|t| t.value);
         if matches!(tag, 0xBF4F | 0xBF50) && eid != Some(&EID[..]) {
             return Err(format!("the ESipa request has EID {eid:02X?}"));
+        }
+        if tag == 0xBF3D && self.refuses_notices {
+            return Ok(("500 Oops", Vec::new()));
         }
         if tag == 0xBF3D {
             if how != Answer::Http500 {

@@ -68,9 +68,15 @@ impl Euicc {
             grant: None,
             counter: 0,
             results: Vec::new(),
-            notifications: Vec::new(),
+            notifications: (1..=scenario.notices)
+                .map(|seq| Notice {
+                    seq,
+                    installation: None,
+                    enabled: None,
+                })
+                .collect(),
             executed: vec![0; scenario.queue.len()],
-            seq: 0,
+            seq: scenario.notices,
             blocks: Vec::new(),
             answer: Vec::new(),
             challenged: false,

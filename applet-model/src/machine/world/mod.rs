@@ -433,7 +433,7 @@ impl World {
         if !self.euicc.results.is_empty() {
             return Some("results are left in the eUICC".to_owned());
         }
-        if !self.euicc.notifications.is_empty() {
+        if !self.eim.refuses_notices && !self.euicc.notifications.is_empty() {
             return Some("notifications are left in the eUICC".to_owned());
         }
         None

@@ -72,6 +72,10 @@ pub struct Scenario {
     pub noise: bool,
     /// The eIM configured immediate enable.
     pub immediate: bool,
+    /// Notifications that a local assistant left in the eUICC.
+    pub notices: u8,
+    /// The eIM refuses notifications.
+    pub refuses_notices: bool,
     /// Faults are placed up to this depth at most: what the scenario is about has been said then.
     pub deepest: u8,
 }
@@ -121,6 +125,8 @@ const BASE: Scenario = Scenario {
     operator: false,
     noise: false,
     immediate: false,
+    notices: 0,
+    refuses_notices: false,
     deepest: 9,
 };
 
@@ -257,6 +263,18 @@ pub const SCENARIOS: &[Scenario] = &[
         queue: &[Package::Download(DOWNLOAD)],
         piece: 2,
         deepest: 0,
+        ..BASE
+    },
+    Scenario {
+        name: "notifications from before",
+        notices: 3,
+        ..BASE
+    },
+    Scenario {
+        name: "notifications from before, the eIM takes none",
+        queue: &[Package::List(8)],
+        notices: 1,
+        refuses_notices: true,
         ..BASE
     },
     Scenario {
