@@ -75,6 +75,8 @@ exits! {
     QUEUE = 44, "queue", "the order's queue can't be reached, or was lost while at work";
     HOOK = 45, "hook", "the hook command failed, and the run was to stop then";
     RECEIPTS = 46, "receipts", "a receipt is missing, altered, out of its place or doubled";
+    JOB = 47, "job", "the job has errors; no card was touched";
+    ELSEWHERE = 48, "elsewhere", "this station is through; the rest of the order is in other stations' hands";
 
     SCENARIO = 50, "scenario", "a test scenario failed";
     LOCKSTEP = 51, "lockstep", "applet and model differ";

@@ -52,6 +52,16 @@ pub enum LoadHash {
 }
 
 impl LoadHash {
+    /// By its name: `sha256`, `sha384`, `sha512`.
+    pub fn by_name(name: &str) -> Option<Self> {
+        match name {
+            "sha256" => Some(LoadHash::Sha256),
+            "sha384" => Some(LoadHash::Sha384),
+            "sha512" => Some(LoadHash::Sha512),
+            _ => None,
+        }
+    }
+
     /// The hash of a load file data block in clear, without C4 and its length (C.2).
     pub fn of(self, block: &[u8]) -> Vec<u8> {
         match self {

@@ -92,7 +92,7 @@ pub fn build(
     let cap = files.iter().find(|file| file.path == CAP_FILE);
     let mut loadable = Loadable::from_bytes(CAP_FILE, cap.map_or(&[], |file| &file.bytes))?;
     loadable.name_by(&applet.named)?.fits(&definition)?;
-    let plan = plan(&loadable, &definition);
+    let plan = plan(&loadable, &definition)?;
     files.extend(scripts("load", &plan.plain().or_exit(exit::SCRIPT)?)?);
     files.extend(more(&plan, &definition)?);
     let name = format!("{} {}", definition.eum, definition.product);
@@ -106,17 +106,17 @@ pub fn build(
 }
 
 /// What the scripts do.
-pub fn plan(applet: &Loadable, definition: &Definition) -> Plan {
-    Plan {
+pub fn plan(applet: &Loadable, definition: &Definition) -> Result<Plan, Failure> {
+    Ok(Plan {
         title: format!("IPAe applet for {} {}", definition.eum, definition.product),
         isd: definition.isd.aid.bytes().to_vec(),
         package: applet.package.clone(),
-        module: applet.module.clone(),
-        instance: applet.instance.clone(),
+        module: applet.module()?.to_vec(),
+        instance: applet.instance()?.to_vec(),
         load_file: applet.load_file.clone(),
-        parameters: applet.parameters(definition),
+        parameters: Loadable::parameters(definition),
         max_command_data: definition.apdu.max_command_data.min(255).into(),
-    }
+    })
 }
 
 /// Both forms of a script.

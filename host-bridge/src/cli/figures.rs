@@ -92,6 +92,7 @@ fn components(manifest: &Value) -> Value {
 /// secure channel.
 fn load(lab: &Lab) -> Option<(u64, u64)> {
     let script = super::build::plan(&lab.applet, &lab.eims.definition)
+        .ok()?
         .plain()
         .ok()?;
     let commands = script.steps.iter().skip(1);

@@ -127,6 +127,11 @@ fn passphrase(file: Option<&Path>) -> Result<Zeroizing<String>, KeyError> {
 }
 
 impl KeyArgs {
+    /// Whether keys of cards may be in this computer's memory where the HSM can't do without.
+    pub fn in_host(&self) -> bool {
+        self.hsm.allow_keys_in_host
+    }
+
     /// Whether a key file was given.
     pub fn is_given(&self) -> bool {
         self.keys.is_some()

@@ -13,7 +13,7 @@ use host_bridge::eim::EimIdentity;
 use host_bridge::exit;
 use host_bridge::order::{KeyStore, Order, SampleOptions};
 use host_bridge::personalize::{
-    Applet, Options, Outcome as CardsOutcome, VirtualStation, receipt, run,
+    Applet, Job, Options, Outcome as CardsOutcome, VirtualStation, receipt, run,
 };
 use host_bridge::report::CardRow;
 use host_bridge::scenario::{
@@ -154,10 +154,11 @@ impl Lab {
         let mut readers = station.readers(threads);
         let mut options = Options::new(plan.dir);
         options.stop = Arc::new(interrupt::requested);
+        let job = Job::ipae(applet.clone())?;
         let outcome = run(
             &order,
             &definition,
-            &applet,
+            &job,
             readers.iter_mut().map(|one| one as _).collect(),
             &options,
             &mut |notice| watch.see(notice),

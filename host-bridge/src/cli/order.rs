@@ -8,8 +8,9 @@ use super::pki;
 use clap::{Args, Subcommand};
 use host_bridge::exit;
 use host_bridge::order::{
-    COLUMNS, Order as OrderFile, SampleOptions, TEMPLATE_EXAMPLE, Template, sample,
+    COLUMNS, Needs, Order as OrderFile, SampleOptions, TEMPLATE_EXAMPLE, Template, sample,
 };
+use host_bridge::personalize::JobFile;
 use std::path::PathBuf;
 
 #[derive(Subcommand)]
@@ -69,11 +70,21 @@ pub struct Check {
     order: PathBuf,
     #[command(flatten)]
     template: TemplateArgs,
+    /// The job that it is for: which columns have to be there (`ipae personalize run --dry-run` checks all)
+    #[arg(long, value_name = "FILE.toml")]
+    job: Option<PathBuf>,
     /// Card definition: a name of `ipae card list`, or a file
     #[arg(long, value_name = "DEF", default_value = "virtual-lab")]
     card: String,
     #[command(flatten)]
     keys: KeyArgs,
+}
+
+impl Check {
+    fn needs(&self) -> Result<Needs, Failure> {
+        let job = self.job.as_deref().map(JobFile::read).transpose()?;
+        Ok(job.map(|job| job.needs()).unwrap_or_default())
+    }
 }
 
 /// How the order file is read.
@@ -111,6 +122,7 @@ impl Order {
                 let order = OrderFile::read_with(
                     &check.order,
                     check.template.read()?.as_ref(),
+                    check.needs()?,
                     &definition,
                     &check.keys.store()?,
                 )?;

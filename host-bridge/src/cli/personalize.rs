@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::hook::HookArgs;
-use super::keys::KeyArgs;
+use super::keys::{self, KeyArgs};
 use super::output::{Out, progress, style};
 use super::queue::QueueArgs;
 use super::show::{self, Show, ShowArgs};
@@ -11,17 +11,19 @@ use cards::euicc::EuiccSetup;
 use clap::{Args, Subcommand};
 use host_bridge::exit;
 use host_bridge::gp::Attempts;
-use host_bridge::journal::{Journal, PostgresJournal};
+use host_bridge::journal::{Journal, PostgresJournal, SqliteJournal};
 use host_bridge::order::Order;
+use host_bridge::personalize::job::dry::DryRun;
 use host_bridge::personalize::{
-    Applet, Batch, Event, Notice, Options, Outcome, ReaderStation, Station, VirtualStation,
-    retry_help,
+    Applet, Batch, Event, JobFile, Notice, Options, Outcome, ReaderStation, Station,
+    VirtualStation, retry_help,
 };
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod job;
 mod report;
 mod resume;
 mod status;
@@ -32,6 +34,8 @@ mod verify;
 pub enum Personalize {
     /// Work through an order (also without the word `run`)
     Run(Box<Run>),
+    /// A job to start from, or what a job does: what every card gets
+    Job(job::JobCommand),
     /// How far a batch is, or one card of it
     Status(status::Status),
     /// Go on with a batch, as its first command was
@@ -46,6 +50,7 @@ impl Personalize {
     pub fn run(self, out: &Out) -> Result<(), Failure> {
         match self {
             Personalize::Run(command) => command.run(out),
+            Personalize::Job(command) => command.run(out),
             Personalize::Status(command) => command.run(out),
             Personalize::Resume(command) => command.run(out),
             Personalize::Report(command) => command.run(out),
@@ -84,6 +89,7 @@ Examples:
   ipae personalize run --order order.csv --card my-card.toml --keys keys.toml --reader \"ACR38\" --wait --out run1
   ipae personalize run --order order.csv --reader \"ACR38\" --queue postgres://line@db/order7 --station s1 --out s1
   ipae personalize run --order order.csv --virtual --hook print-label --hook-arg=--queue=small --out run1
+  ipae personalize run --order order.csv --job job.toml --card my-card.toml --dry-run    the APDUs and the time, no card
 
 On a terminal it shows a screen (--plain: lines); with --json a line for each event, the last one with
 the figures. Stations that share a --queue need the same order, definition and applet, each a --station
@@ -106,13 +112,19 @@ fn long_help() -> String {
 
 #[derive(Args)]
 #[command(after_help = RUN, after_long_help = long_help())]
-#[command(group = clap::ArgGroup::new("where").required(true))]
+#[command(group = clap::ArgGroup::new("where").required(true).multiple(true))]
 pub struct Run {
     /// The order
     #[arg(long, value_name = "FILE")]
     order: PathBuf,
     #[command(flatten)]
     template: super::order::TemplateArgs,
+    /// What every card gets (`ipae personalize job`); without it the IPAe applet, its configuration, its eIM
+    #[arg(long, value_name = "FILE.toml")]
+    job: Option<PathBuf>,
+    /// Show the commands that a card gets, and the time that they will take; no card is touched
+    #[arg(long, group = "where")]
+    dry_run: bool,
     /// Card definition: a name of `ipae card list`, or a file
     #[arg(long, value_name = "DEF", default_value = "virtual-lab")]
     card: String,
@@ -120,17 +132,17 @@ pub struct Run {
     #[arg(long = "reader", value_name = "NAME", group = "where", num_args = 1..)]
     readers: Vec<String>,
     /// Virtual cards, made as the order says
-    #[arg(long, group = "where")]
+    #[arg(long, group = "where", conflicts_with = "readers")]
     r#virtual: bool,
     /// Virtual readers that work side by side
-    #[arg(long = "readers", value_name = "N", default_value_t = 1, requires = "virtual", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
+    #[arg(long = "readers", value_name = "N", default_value_t = 1, conflicts_with = "readers", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
     count: usize,
     /// Name of this station, in its receipts
     #[arg(long, value_name = "NAME", default_value = "station")]
     station: String,
     /// Where receipts, response file and journal go
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    out: Option<PathBuf>,
     /// The applet's CAP file; without it the applet is built
     #[arg(long, value_name = "FILE.cap")]
     cap: Option<PathBuf>,
@@ -190,16 +202,50 @@ pub fn applet(cap: Option<&Path>, out: &Path, card: &str, to: &Out) -> Result<Ap
     Ok(Applet::from_file(&cap)?)
 }
 
+/// A batch's journal, to look at: that of stations that share a queue, or of an output folder.
+fn journal(queue: Option<&str>, folder: &Path) -> Result<Box<dyn Journal>, Failure> {
+    Ok(match queue {
+        Some(text) => Box::new(PostgresJournal::read(&super::queue::address(text)?)?),
+        None => Box::new(SqliteJournal::read(folder)?),
+    })
+}
+
+/// A folder for what is built and not kept.
+fn scratch() -> Result<PathBuf, Failure> {
+    let mut name = [0; 8];
+    keys::random(&mut name).map_err(|e| Failure::new(exit::FAILED, e))?;
+    Ok(std::env::temp_dir().join(format!("ipae-{}", hex::encode(name))))
+}
+
 impl Run {
     pub fn run(self, out: &Out) -> Result<(), Failure> {
         let definition = card::find(&self.card)?;
+        let file = match &self.job {
+            Some(path) => JobFile::read(path)?,
+            None => JobFile::ipae(),
+        };
         let order = Order::read_with(
             &self.order,
             self.template.read()?.as_ref(),
+            file.needs(),
             &definition,
             &self.keys.store()?,
         )?;
-        let applet = applet(self.cap.as_deref(), &self.out, &self.card, out)?;
+        let folder = match &self.out {
+            Some(out) => out.clone(),
+            None => scratch()?,
+        };
+        let job = job::with(file, self.cap.as_deref(), &folder, &self.card, out);
+        if self.out.is_none() {
+            // What was built for a dry run alone is of no use to the next.
+            let _ = std::fs::remove_dir_all(&folder);
+        }
+        let job = job?;
+        let batch = Batch::new(&order, &definition, &job)?;
+        if self.dry_run {
+            let readers = self.count.max(self.readers.len());
+            return job::dry(&DryRun::of(&job, &order, &definition, readers)?, out);
+        }
         let mut stations: Vec<Box<dyn Station>> = Vec::new();
         let queue = self.queue.options()?;
         if self.r#virtual {
@@ -208,7 +254,7 @@ impl Run {
                 return Err(Failure::new(exit::USAGE, text));
             }
             let setup = EuiccSetup::lab().map_err(|e| Failure::of(exit::FAILED, &e))?;
-            let tray = self.tray.clone().unwrap_or_else(|| self.out.join(CARDS));
+            let tray = self.tray.clone().unwrap_or_else(|| folder.join(CARDS));
             let cards = VirtualStation::new(
                 &tray,
                 definition.clone(),
@@ -225,11 +271,12 @@ impl Run {
             station.wait = self.wait;
             stations.push(Box::new(station));
         }
-        let mut options = Options::new(&self.out);
+        let mut options = Options::new(&folder);
         options.stop_on_error = self.stop_on_error;
         options.replace_foreign = self.replace_foreign;
         options.retry_authentication = self.retry_authentication;
         options.retry_failed = self.retry_failed;
+        options.keys_in_host = self.keys.in_host();
         if let Some(key) = &self.receipt_key {
             options.receipt_key.clone_from(key);
         }
@@ -239,7 +286,7 @@ impl Run {
                 options.receipt_key.display()
             ));
         }
-        resume::keep(&self.out)?;
+        resume::keep(&folder)?;
         options.station.clone_from(&self.station);
         match &self.attempts {
             Some(path) => options.attempts = Attempts::at(path),
@@ -250,11 +297,10 @@ impl Run {
         interrupt::flag();
         options.stop = Arc::new(interrupt::requested);
         options.hook = self.hook.hook();
-        let batch = Batch::new(&order, &definition, &applet)?;
         let journal: Box<dyn Journal> = match queue {
             None => Box::new(batch.journal(&options)?),
             Some(queue) => Box::new(PostgresJournal::open(
-                &self.out,
+                &folder,
                 &batch.belongs(),
                 &self.station,
                 batch.eids(),
@@ -270,7 +316,7 @@ impl Run {
             &mut |notice| show.see(notice),
         );
         show.end();
-        report(&outcome?, &self.station, &self.out, out)
+        report(&outcome?, &self.station, &folder, out)
     }
 }
 
@@ -314,7 +360,17 @@ impl Watch {
         let bar = &self.bar;
         let say = |text: String| bar.suspend(|| self.out.note(text));
         match &notice.event {
-            Event::Started { cards, done } => {
+            Event::Started {
+                cards,
+                done,
+                keys_in_host,
+            } => {
+                if *keys_in_host {
+                    say(
+                        "keys of cards may be in this computer's memory: receipts say so"
+                            .to_owned(),
+                    );
+                }
                 bar.set_length(*cards as u64);
                 bar.set_position(*done as u64);
                 if *done > 0 {
@@ -414,6 +470,17 @@ fn print(outcome: &Outcome, dir: &Path, out: &Out) -> Result<(), Failure> {
 fn result(outcome: &Outcome, dir: &Path) -> Result<(), Failure> {
     match exit::TABLE.iter().find(|row| row.code == outcome.exit_code) {
         Some(row) if row.code == 0 => Ok(()),
+        Some(row) if *row == exit::ELSEWHERE => Err(Failure::new(
+            *row,
+            format!(
+                "this station is through; {} cards are in other stations' hands",
+                outcome.elsewhere
+            ),
+        )
+        .next(
+            "`ipae personalize status --queue ADDRESS` shows them; should such a station be dead, the same \
+             command goes on with its cards where they are seen",
+        )),
         row => Err(Failure::new(
             *row.unwrap_or(&exit::FAILED),
             format!(

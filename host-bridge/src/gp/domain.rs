@@ -125,6 +125,12 @@ impl<L: CardLink> SecurityDomain<L> {
         &mut self.link
     }
 
+    /// The secure channel is over: something else was selected (Amendment D 6.2.1).
+    pub fn leave(&mut self) {
+        self.secure = None;
+        self.keys = None;
+    }
+
     /// Gives the way to the card back.
     pub fn into_link(self) -> L {
         self.link

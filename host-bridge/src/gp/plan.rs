@@ -8,7 +8,7 @@ use crate::personalize::PersonalizeError;
 use applet_gen::api;
 use applet_gen::cap::Cap;
 use applet_gen::gp::command::{self, Install, SSD_MODULE, SSD_PACKAGE, StatusType};
-use applet_gen::gp::load::{Dap, LoadHash, commands, load_file};
+use applet_gen::gp::load::{Dap, LoadError, LoadHash, commands, load_file};
 use applet_gen::gp::privilege::{Privilege, Privileges};
 use applet_gen::gp::put_key::put_key_set;
 use applet_gen::gp::scp03::{CardKeys, CardKeysError, Mode, SecurityLevel, session};
@@ -51,14 +51,26 @@ pub struct Loading<'a> {
     pub block: Option<usize>,
 }
 
-/// Compares a CAP's imports with a definition's packages (JCVM 6.7: equal major, minor not above).
+/// Compares a CAP's imports with a definition's packages, and with those that are loaded before it (JCVM
+/// 6.7: equal major, minor not above).
 ///
 /// # Errors
 /// [`PersonalizeError::Import`]: the first package that is missing or too old.
-pub fn check_imports(cap: &Cap, definition: &Definition) -> Result<(), PersonalizeError> {
+pub fn check_imports(
+    cap: &Cap,
+    definition: &Definition,
+    loaded: &[&Cap],
+) -> Result<(), PersonalizeError> {
     for import in &cap.imports {
         let on_card = definition.package(&import.aid);
         if on_card.is_some_and(|p| p.major == import.major && p.minor >= import.minor) {
+            continue;
+        }
+        let loaded = loaded.iter().map(|cap| &cap.header.package);
+        if loaded
+            .filter(|package| package.aid == import.aid)
+            .any(|p| p.major == import.major && p.minor >= import.minor)
+        {
             continue;
         }
         let known = api::find_by_aid(&import.aid);
@@ -83,7 +95,7 @@ pub fn load(
     room: usize,
     how: &Loading<'_>,
 ) -> Result<Vec<Step>, PersonalizeError> {
-    check_imports(cap, definition)?;
+    check_imports(cap, definition, &[])?;
     if cap.header.flags & applet_gen::cap::header::ACC_INT != 0 && !definition.java_card.int {
         return Err(PersonalizeError::Unusable {
             name: hex::encode_upper(&cap.header.package.aid),
@@ -99,22 +111,35 @@ pub fn load(
             name: hex::encode_upper(&cap.header.package.aid),
             source,
         })?;
+    Ok(loading(&cap.header.package.aid, &block, room, how)?)
+}
+
+/// The commands that load a package's load file data block.
+///
+/// # Errors
+/// [`LoadError`]: too many blocks.
+pub fn loading(
+    package: &[u8],
+    block: &[u8],
+    room: usize,
+    how: &Loading<'_>,
+) -> Result<Vec<Step>, LoadError> {
     let algorithm = match (how.hash, how.daps.is_empty()) {
         (Some(hash), _) => Some(hash),
         (None, false) => Some(LoadHash::default()),
         (None, true) => None,
     };
-    let hash = algorithm.map(|hash| hash.of(&block)).unwrap_or_default();
+    let hash = algorithm.map(|hash| hash.of(block)).unwrap_or_default();
     let daps: Vec<Dap> = how
         .daps
         .iter()
         .map(|(domain, key)| Dap::sign(domain, &hash, key))
         .collect();
-    let data = load_file(&daps, &block, None);
+    let data = load_file(&daps, block, None);
     let size = how.block.unwrap_or(room).min(room);
     let blocks = commands(&data, size)?;
     let count = blocks.len();
-    let begin = command::install_for_load(&cap.header.package.aid, how.to, &hash, &[], &[]);
+    let begin = command::install_for_load(package, how.to, &hash, &[], &[]);
     let mut steps = vec![Step::new("INSTALL [for load]", begin)];
     for (i, block) in blocks.into_iter().enumerate() {
         steps.push(Step::new(

@@ -24,7 +24,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Where a card stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum CardState {
     /// Never touched.
@@ -242,6 +244,14 @@ pub trait Journal: Send + Sync {
     /// [`JournalError`].
     fn done(&self) -> Result<usize, JournalError>;
 
+    /// Cards that are neither done nor failed and in the hands of other stations that live.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    fn elsewhere(&self) -> Result<usize, JournalError> {
+        Ok(0)
+    }
+
     /// A card's record.
     ///
     /// # Errors
@@ -450,7 +460,7 @@ fn lock(directory: &Path) -> Result<File, JournalError> {
 }
 
 /// Version of the journal's form.
-pub const FORMAT: &str = "2";
+pub const FORMAT: &str = "3";
 
 /// What a journal belongs to: digests in hex.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS cards (
     eid TEXT PRIMARY KEY, place INTEGER NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
     exit_code INTEGER, error TEXT, failed_step TEXT, evidence TEXT, finished TEXT, token INTEGER,
     worker TEXT, chip TEXT, rotation TEXT) STRICT;
-CREATE INDEX IF NOT EXISTS cards_by_state ON cards (state, place);
+CREATE INDEX IF NOT EXISTS cards_open ON cards (place) WHERE state <> 'done';
 CREATE TABLE IF NOT EXISTS steps (
     eid TEXT NOT NULL REFERENCES cards(eid), step TEXT NOT NULL, begun INTEGER NOT NULL,
     ended INTEGER NOT NULL DEFAULT 0, detail TEXT, took_ms INTEGER, PRIMARY KEY (eid, step)) STRICT;
@@ -36,6 +36,8 @@ struct Inner {
     db: Connection,
     /// Cards that are in a worker's hands, chosen or claimed.
     held: HashMap<String, String>,
+    /// Cards that are done; asked once for each card of a run.
+    done: usize,
 }
 
 /// An open journal. The lock on its directory lives as long.
@@ -44,7 +46,7 @@ pub struct SqliteJournal {
     path: PathBuf,
     station: String,
     order: String,
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 fn card_record(row: &Row<'_>) -> rusqlite::Result<CardRecord> {
@@ -129,14 +131,17 @@ impl SqliteJournal {
             inner: Mutex::new(Inner {
                 db,
                 held: HashMap::new(),
+                done: 0,
             }),
             path,
             station: String::new(),
             order: String::new(),
-            _lock: lock,
+            lock,
         };
         journal.station = journal.meta("station")?;
         journal.order = journal.meta("order")?;
+        let done = journal.count_done()?;
+        journal.inner().done = done;
         Ok(journal)
     }
 
@@ -150,6 +155,14 @@ impl SqliteJournal {
             path: self.path.clone(),
             source,
         }
+    }
+
+    fn count_done(&self) -> Result<usize, JournalError> {
+        self.with_db(|db| {
+            db.prepare_cached("SELECT count(*) FROM cards WHERE state = 'done'")?
+                .query_row([], |row| row.get::<_, i64>(0))
+                .map(|n| usize::try_from(n).unwrap_or_default())
+        })
     }
 
     fn meta(&self, key: &str) -> Result<String, JournalError> {
@@ -286,11 +299,11 @@ impl Journal for SqliteJournal {
     }
 
     fn done(&self) -> Result<usize, JournalError> {
-        self.with_db(|db| {
-            db.prepare_cached("SELECT count(*) FROM cards WHERE state = 'done'")?
-                .query_row([], |row| row.get::<_, i64>(0))
-                .map(|n| usize::try_from(n).unwrap_or_default())
-        })
+        match self.lock {
+            Some(_) => Ok(self.inner().done),
+            // Another process works with it.
+            None => self.count_done(),
+        }
     }
 
     fn card(&self, eid: &str) -> Result<Option<CardRecord>, JournalError> {
@@ -299,7 +312,7 @@ impl Journal for SqliteJournal {
 
     fn choose(&self, choice: &Choice<'_>) -> Result<Option<String>, JournalError> {
         let mut inner = self.inner();
-        let Inner { db, held } = &mut *inner;
+        let Inner { db, held, .. } = &mut *inner;
         held.retain(|_, worker| worker != choice.worker);
         let find = || -> rusqlite::Result<Option<String>> {
             let mut query = db.prepare_cached(
@@ -325,17 +338,18 @@ impl Journal for SqliteJournal {
 
     fn claim(&self, eid: &str, worker: &str, chip: &str) -> Result<Claim, JournalError> {
         let mut inner = self.inner();
-        let Inner { db, held } = &mut *inner;
+        let Inner { db, held, .. } = &mut *inner;
         let Some(card) = record(db, eid).map_err(|e| self.error(e))? else {
             return Ok(Claim::NotInOrder);
         };
-        if card.state == CardState::Done {
-            return Ok(Claim::Done);
-        }
+        // Also of a card that is done: another chip with its EID is another card.
         if let Some(expected) = card.chip.filter(|known| !known.is_empty())
             && expected != chip
         {
             return Ok(Claim::OtherChip { expected });
+        }
+        if card.state == CardState::Done {
+            return Ok(Claim::Done);
         }
         if let Some(other) = held.get(eid).filter(|other| *other != worker) {
             return Ok(Claim::Busy {
@@ -490,6 +504,7 @@ impl Journal for SqliteJournal {
             .and_then(|()| tx.commit())
             .map_err(|e| self.error(e))?;
         inner.held.remove(eid);
+        inner.done += 1;
         Ok(sealed)
     }
 

@@ -100,7 +100,7 @@ impl Screen {
     pub fn apply(&mut self, at: Duration, reader: &str, event: &Event) {
         self.tick(at);
         match event {
-            Event::Started { cards, done } => {
+            Event::Started { cards, done, .. } => {
                 self.cards = *cards;
                 self.done = *done;
                 if *done > 0 {

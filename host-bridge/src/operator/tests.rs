@@ -29,6 +29,14 @@ fn card(eid: &str) -> Event {
     }
 }
 
+fn started(cards: usize, done: usize) -> Event {
+    Event::Started {
+        cards,
+        done,
+        keys_in_host: false,
+    }
+}
+
 fn begun(step: &str) -> Event {
     let step = step.to_owned();
     Event::StepBegun { step }
@@ -58,7 +66,7 @@ fn drawn(screen: &Screen, width: u16, height: u16) -> String {
 fn busy() -> Screen {
     let readers = ["Slot 1", "Slot 2", "Slot 3"].map(String::from);
     let mut screen = Screen::new("order.csv, station one", readers);
-    screen.apply(at(0), "", &Event::Started { cards: 10, done: 4 });
+    screen.apply(at(0), "", &started(10, 4));
     screen.apply(at(1), "Slot 1", &card(A));
     screen.apply(at(10), "Slot 1", &done(A));
     screen.apply(at(11), "Slot 2", &card(B));
@@ -147,14 +155,7 @@ fn a_reader_waits_refuses_and_is_lost() {
 #[test]
 fn throughput_is_of_the_last_cards_and_falls_while_nothing_ends() {
     let mut screen = Screen::default();
-    screen.apply(
-        at(0),
-        "",
-        &Event::Started {
-            cards: 1000,
-            done: 0,
-        },
-    );
+    screen.apply(at(0), "", &started(1000, 0));
     assert_eq!((screen.per_hour(), screen.left()), (None, None));
     for second in 1..=200 {
         screen.apply(at(second), "r", &done(A));
@@ -169,7 +170,7 @@ fn events() -> impl Strategy<Value = Event> {
     let eid = prop_oneof![Just(A), Just(B), Just("")];
     let text = "[a-z\u{1b}\u{4e00}\\n]{0,40}";
     prop_oneof![
-        (0usize..60, 0usize..60).prop_map(|(cards, done)| Event::Started { cards, done }),
+        (0usize..60, 0usize..60).prop_map(|(cards, done)| started(cards, done)),
         Just(Event::Insert),
         Just(Event::KeysFit),
         eid.clone().prop_map(card),
@@ -238,6 +239,8 @@ fn lines_of_the_stream() {
         done_now: 0,
         failed: 1,
         pending: 0,
+
+        elsewhere: 0,
         traffic: Traffic::default(),
         exit_code: 24,
     };

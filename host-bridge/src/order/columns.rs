@@ -7,7 +7,7 @@ use applet_model::config::ITEMS;
 pub struct Column {
     /// Name in the header line.
     pub name: &'static str,
-    /// Whether every order has it.
+    /// Whether every order has it; those of the eIM (`eim_…`) where the job adds one.
     pub required: bool,
     /// What stands in it.
     pub doc: &'static str,
@@ -29,7 +29,34 @@ const fn optional(name: &'static str, doc: &'static str) -> Column {
     }
 }
 
-/// The columns, except those of the applet's configuration, which have the names of
+/// What a job takes from an order, beside what all take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// The first eIM.
+    pub eim: bool,
+}
+
+impl Default for Needs {
+    /// What the job that comes with the tools takes.
+    fn default() -> Self {
+        Needs { eim: true }
+    }
+}
+
+impl Column {
+    /// Whether an order for such a job has to have it.
+    pub(super) fn is_needed(&self, needs: Needs) -> bool {
+        self.required && (needs.eim || !self.name.starts_with(EIM))
+    }
+}
+
+/// How the names of the first eIM's columns begin.
+pub(super) const EIM: &str = "eim_";
+
+/// How the names of columns begin that only a job knows: its placeholders take from them.
+pub const OF_JOB: &str = "x_";
+
+/// The columns, except those that begin with [`OF_JOB`], and except those of the applet's configuration, which have the names of
 /// [`applet_model::config::ITEMS`] and are all optional (an empty cell: the default).
 pub const COLUMNS: &[Column] = &[
     required("eid", "EID of the card: 32 digits with valid check digits"),
@@ -116,7 +143,18 @@ pub(super) fn is_config(name: &str) -> bool {
     ITEMS.iter().any(|item| item.name == name)
 }
 
+/// True for a column that only a job knows.
+pub(super) fn is_of_job(name: &str) -> bool {
+    let end = name.strip_prefix(OF_JOB);
+    end.is_some_and(|end| {
+        !end.is_empty()
+            && end
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    })
+}
+
 /// Every name that a header may have.
 pub(super) fn is_known(name: &str) -> bool {
-    COLUMNS.iter().any(|column| column.name == name) || is_config(name)
+    COLUMNS.iter().any(|column| column.name == name) || is_config(name) || is_of_job(name)
 }

@@ -18,7 +18,8 @@ pub struct OrderFault {
 }
 
 impl OrderFault {
-    pub(super) fn at(line: usize, column: usize, message: String) -> Self {
+    /// A fault at this place.
+    pub(crate) fn new(line: usize, column: usize, message: String) -> Self {
         OrderFault {
             line,
             column,

@@ -10,20 +10,23 @@ mod columns;
 mod digits;
 mod error;
 mod public_key;
+mod response;
 mod row;
 mod sample;
 mod table;
 mod template;
 
 pub use crate::keys::{KeyError, KeySet, KeyStore};
-pub use columns::{COLUMNS, Column};
+pub use columns::{COLUMNS, Column, Needs, OF_JOB};
 pub use digits::{iccid_check_digit_fits, iccid_with_check_digit};
 pub use error::{OrderError, OrderFault};
+pub use response::{Outcome, ResponseForm};
 use row::Known;
 pub(crate) use row::point_of;
 pub use row::{Eim, OrderRow};
 pub use sample::{SampleOptions, sample};
 pub use template::{EXAMPLE as TEMPLATE_EXAMPLE, Encoding, Template, TemplateError};
+pub(crate) use template::{Part, placeholders};
 
 use cards::definition::Definition;
 use sha2::{Digest, Sha256};
@@ -38,6 +41,8 @@ pub struct Order {
     pub digest: String,
     /// The cards, in the file's order.
     pub rows: Vec<OrderRow>,
+    /// The response file that the template asks for.
+    pub response: Option<ResponseForm>,
 }
 
 impl Order {
@@ -52,16 +57,17 @@ impl Order {
         definition: &Definition,
         store: &KeyStore,
     ) -> Result<Self, OrderError> {
-        Self::read_with(path, None, definition, store)
+        Self::read_with(path, None, Needs::default(), definition, store)
     }
 
-    /// The same for a vendor's file that a template explains.
+    /// The same for a vendor's file that a template explains, and for a job with needs of its own.
     ///
     /// # Errors
     /// As [`Order::read`].
     pub fn read_with(
         path: &Path,
         template: Option<&Template>,
+        needs: Needs,
         definition: &Definition,
         store: &KeyStore,
     ) -> Result<Self, OrderError> {
@@ -79,11 +85,13 @@ impl Order {
             })?,
         };
         let directory = path.parent().unwrap_or(Path::new("."));
-        let rows = rows(&text, template, path, directory, definition, store)?;
+        let known = Known::new(directory, definition, store, needs);
+        let rows = rows(&text, template, path, &known)?;
         Ok(Order {
             path: path.to_owned(),
             digest,
             rows,
+            response: template.and_then(Template::response).cloned(),
         })
     }
 
@@ -98,10 +106,12 @@ impl Order {
         definition: &Definition,
         store: &KeyStore,
     ) -> Result<Self, OrderError> {
+        let known = Known::new(directory, definition, store, Needs::default());
         Ok(Order {
             path: path.to_owned(),
             digest: hex::encode(Sha256::digest(text.as_bytes())),
-            rows: rows(text, None, path, directory, definition, store)?,
+            rows: rows(text, None, path, &known)?,
+            response: None,
         })
     }
 
@@ -116,20 +126,17 @@ fn rows(
     text: &str,
     template: Option<&Template>,
     path: &Path,
-    directory: &Path,
-    definition: &Definition,
-    store: &KeyStore,
+    known: &Known<'_>,
 ) -> Result<Vec<OrderRow>, OrderError> {
     let mut faults = Vec::new();
-    let known = Known::new(directory, definition, store);
-    let rows: Vec<OrderRow> = table::read(text, template, &mut faults)
+    let rows: Vec<OrderRow> = table::read(text, template, known.needs, &mut faults)
         .iter()
-        .filter_map(|cells| OrderRow::read(cells, &known, &mut faults))
+        .filter_map(|cells| OrderRow::read(cells, known, &mut faults))
         .collect();
     duplicates(&rows, &mut faults);
-    refuse_test_keys(&rows, definition, &mut faults);
+    refuse_test_keys(&rows, known.definition, &mut faults);
     if rows.is_empty() && faults.is_empty() {
-        faults.push(OrderFault::at(1, 1, "the order has no cards".to_owned()));
+        faults.push(OrderFault::new(1, 1, "the order has no cards".to_owned()));
     }
     if !faults.is_empty() {
         faults.sort_by_key(|fault| (fault.line, fault.column));
@@ -148,7 +155,7 @@ fn duplicates(rows: &[OrderRow], faults: &mut Vec<OrderFault>) {
     let mut imsis = std::collections::HashMap::new();
     for row in rows {
         if let Some(first) = eids.insert(row.eid, row.line) {
-            faults.push(OrderFault::at(
+            faults.push(OrderFault::new(
                 row.line,
                 row.eid_column,
                 format!("eid: {} stands in line {first} already", row.eid),
@@ -156,7 +163,7 @@ fn duplicates(rows: &[OrderRow], faults: &mut Vec<OrderFault>) {
         }
         for iccid in &row.iccids {
             if let Some(first) = iccids.insert(*iccid, row.line) {
-                faults.push(OrderFault::at(
+                faults.push(OrderFault::new(
                     row.line,
                     row.iccids_column,
                     format!("iccids: {iccid} stands in line {first} already"),
@@ -165,7 +172,7 @@ fn duplicates(rows: &[OrderRow], faults: &mut Vec<OrderFault>) {
         }
         for imsi in &row.imsis {
             if let Some(first) = imsis.insert(imsi, row.line) {
-                faults.push(OrderFault::at(
+                faults.push(OrderFault::new(
                     row.line,
                     row.imsis_column,
                     format!("imsis: {imsi} stands in line {first} already"),
@@ -192,7 +199,7 @@ fn refuse_test_keys(rows: &[OrderRow], definition: &Definition, faults: &mut Vec
             if let Err(refused) = verdict {
                 faults.push(OrderFault {
                     test_keys: matches!(refused, KeyError::Public { .. }),
-                    ..OrderFault::at(row.line, column, refused.to_string())
+                    ..OrderFault::new(row.line, column, refused.to_string())
                 });
             }
         }

@@ -1,6 +1,6 @@
 //! One card of an order.
 
-use super::columns::is_config;
+use super::columns::{EIM, Needs, is_config};
 use super::digits::iccid_check_digit_fits;
 use super::error::OrderFault;
 use super::public_key;
@@ -13,7 +13,7 @@ use applet_model::sgp::eim_config::{
 use applet_model::sgp::{Eid, Iccid, KeyId};
 use cards::definition::Definition;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,10 +31,14 @@ pub struct OrderRow {
     pub keys: KeySet,
     /// The keys that are to replace them.
     pub new_keys: Option<KeySet>,
-    /// Its first eIM.
-    pub eim: Eim,
+    /// Its first eIM; `None` where the job adds none and the order has none.
+    pub eim: Option<Eim>,
     /// The applet's configuration.
     pub config: Config,
+    /// What only the job knows, by column: where in the line, and the text. It may be secret.
+    pub of_job: BTreeMap<String, (usize, String)>,
+    /// What the response file repeats.
+    pub echo: Vec<String>,
     pub(super) eid_column: usize,
     pub(super) iccids_column: usize,
     pub(super) imsis_column: usize,
@@ -98,7 +102,7 @@ struct Row<'a> {
 impl Row<'_> {
     fn fault(&mut self, name: &str, message: impl std::fmt::Display) {
         let (column, _) = self.cells.get(name);
-        self.faults.push(OrderFault::at(
+        self.faults.push(OrderFault::new(
             self.cells.line,
             column,
             format!("{name}: {message}"),
@@ -173,7 +177,10 @@ impl OrderRow {
             true => Some(None),
             false => read_keys(&mut row, &NEW, known).map(Some),
         };
-        let eim = read_eim(&mut row, known);
+        let eim = match known.needs.eim || cells.has_any(EIM) {
+            true => read_eim(&mut row, known).map(Some),
+            false => Some(None),
+        };
         let config = read_config(&mut row);
         if faults.len() > before {
             return None;
@@ -187,6 +194,11 @@ impl OrderRow {
             new_keys: new_keys?,
             eim: eim?,
             config,
+            of_job: cells
+                .of_job()
+                .map(|(name, column, text)| (name.clone(), (column, text.to_owned())))
+                .collect(),
+            echo: cells.echo.clone(),
             eid_column: cells.get("eid").0,
             iccids_column: cells.get("iccids").0,
             imsis_column: cells.get("imsis").0,
@@ -266,6 +278,13 @@ fn read_keys(row: &mut Row<'_>, columns: &KeyColumns, known: &Known<'_>) -> Opti
             );
             return None;
         }
+        (_, 0) if !wrap.is_empty() => Err((
+            columns.wrap,
+            format!(
+                "the keys of {} are in the key file, those of {} come wrapped in the row: one of both is expected",
+                columns.set, columns.wrap
+            ),
+        )),
         (name, 0) => store
             .find(name, kvn, definition)
             .map_err(|e| (columns.set, e.to_string())),
@@ -360,17 +379,24 @@ fn wrapped_set(
 /// What rows are read with, and what was read before: an eIM's key is the same in many rows.
 pub(super) struct Known<'a> {
     directory: &'a Path,
-    definition: &'a Definition,
+    pub definition: &'a Definition,
     store: &'a KeyStore,
+    pub needs: Needs,
     public_keys: RefCell<HashMap<String, Result<PublicKeyData, String>>>,
 }
 
 impl<'a> Known<'a> {
-    pub fn new(directory: &'a Path, definition: &'a Definition, store: &'a KeyStore) -> Self {
+    pub fn new(
+        directory: &'a Path,
+        definition: &'a Definition,
+        store: &'a KeyStore,
+        needs: Needs,
+    ) -> Self {
         Known {
             directory,
             definition,
             store,
+            needs,
             public_keys: RefCell::default(),
         }
     }
@@ -503,12 +529,12 @@ fn read_config(row: &mut Row<'_>) -> Config {
     match serde_json::from_value::<Config>(value) {
         Ok(config) => {
             for problem in config.problems() {
-                row.faults.push(OrderFault::at(row.cells.line, 1, problem));
+                row.faults.push(OrderFault::new(row.cells.line, 1, problem));
             }
             config
         }
         Err(e) => {
-            row.faults.push(OrderFault::at(
+            row.faults.push(OrderFault::new(
                 row.cells.line,
                 1,
                 format!("configuration: {e}"),

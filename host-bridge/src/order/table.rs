@@ -1,6 +1,6 @@
 //! An order file as cells that know their line and column: CSV, or JSON Lines (an object a line).
 
-use super::columns::{COLUMNS, is_known};
+use super::columns::{COLUMNS, Needs, is_known, is_of_job};
 use super::error::OrderFault;
 use super::template::Template;
 use std::collections::HashMap;
@@ -9,11 +9,23 @@ use std::collections::HashMap;
 pub(super) struct Cells {
     pub line: usize,
     cells: HashMap<String, (usize, String)>,
+    /// What the response file repeats of the vendor's row.
+    pub echo: Vec<String>,
 }
 
 impl Cells {
     pub(super) fn new(line: usize, cells: HashMap<String, (usize, String)>) -> Self {
-        Cells { line, cells }
+        Cells {
+            line,
+            cells,
+            echo: Vec::new(),
+        }
+    }
+
+    /// The cells that only a job knows: names, columns, texts.
+    pub fn of_job(&self) -> impl Iterator<Item = (&String, usize, &str)> {
+        let cells = self.cells.iter().filter(|(name, _)| is_of_job(name));
+        cells.map(|(name, (column, text))| (name, *column, text.trim()))
     }
 
     /// A cell's column in the line (1 if the file has no such column) and its text without outer blanks.
@@ -22,6 +34,14 @@ impl Cells {
             Some((column, text)) => (*column, text.trim()),
             None => (1, ""),
         }
+    }
+
+    /// Whether a cell isn't empty whose name begins like this.
+    pub fn has_any(&self, beginning: &str) -> bool {
+        let cells = self.cells.iter();
+        cells
+            .filter(|(name, _)| name.starts_with(beginning))
+            .any(|(_, (_, text))| !text.trim().is_empty())
     }
 
     /// The cell of the first of these columns that isn't empty, for messages.
@@ -38,6 +58,7 @@ impl Cells {
 pub(super) fn read(
     text: &str,
     template: Option<&Template>,
+    needs: Needs,
     faults: &mut Vec<OrderFault>,
 ) -> Vec<Cells> {
     // Spreadsheets write a byte order mark.
@@ -45,10 +66,11 @@ pub(super) fn read(
     let first = text.lines().find(|line| is_content(line));
     let rows = match first.is_some_and(|line| line.trim_start().starts_with('{')) {
         true => json_lines(text, template.is_some(), faults),
-        false => csv_rows(text, template, faults),
+        false => csv_rows(text, template, needs, faults),
     };
     match template {
         None => rows,
+        Some(template) if !template.has_all(needs, faults) => Vec::new(),
         Some(template) => rows
             .iter()
             .enumerate()
@@ -81,7 +103,7 @@ fn json_lines(text: &str, of_vendor: bool, faults: &mut Vec<OrderFault>) -> Vec<
             Ok(object) => object,
             Err(e) => {
                 let what = "not a JSON object in one line".to_owned();
-                faults.push(OrderFault::at(number, e.column().max(1), what));
+                faults.push(OrderFault::new(number, e.column().max(1), what));
                 continue;
             }
         };
@@ -92,7 +114,7 @@ fn json_lines(text: &str, of_vendor: bool, faults: &mut Vec<OrderFault>) -> Vec<
             let name = lookup(&name, of_vendor);
             if !of_vendor && !is_known(&name) {
                 let what = format!("unknown column {name:?}");
-                faults.push(OrderFault::at(number, column, what));
+                faults.push(OrderFault::new(number, column, what));
                 continue;
             }
             match text_of(&value) {
@@ -103,7 +125,7 @@ fn json_lines(text: &str, of_vendor: bool, faults: &mut Vec<OrderFault>) -> Vec<
                     let what = format!(
                         "{name}: a text, a number, true, false or a list of texts is expected"
                     );
-                    faults.push(OrderFault::at(number, column, what));
+                    faults.push(OrderFault::new(number, column, what));
                 }
             }
         }
@@ -182,7 +204,7 @@ fn records(text: &str, delimiter: u8, faults: &mut Vec<OrderFault>) -> Vec<Recor
             }
             Err(error) => {
                 let line = error.position().map_or(1, |p| p.line()) as usize;
-                faults.push(OrderFault::at(line, 1, error.to_string()));
+                faults.push(OrderFault::new(line, 1, error.to_string()));
             }
         }
     }
@@ -190,7 +212,12 @@ fn records(text: &str, delimiter: u8, faults: &mut Vec<OrderFault>) -> Vec<Recor
 }
 
 /// The rows of a CSV file whose header is sound; none otherwise.
-fn csv_rows(text: &str, template: Option<&Template>, faults: &mut Vec<OrderFault>) -> Vec<Cells> {
+fn csv_rows(
+    text: &str,
+    template: Option<&Template>,
+    needs: Needs,
+    faults: &mut Vec<OrderFault>,
+) -> Vec<Cells> {
     let first = text
         .lines()
         .find(|line| is_content(line))
@@ -208,10 +235,10 @@ fn csv_rows(text: &str, template: Option<&Template>, faults: &mut Vec<OrderFault
         None => {
             let Some((line, header)) = records.next() else {
                 let what = "the file is empty: a header line is expected";
-                faults.push(OrderFault::at(1, 1, what.to_owned()));
+                faults.push(OrderFault::new(1, 1, what.to_owned()));
                 return Vec::new();
             };
-            check_header(line, &header, template, faults)
+            check_header(line, &header, template, needs, faults)
         }
     };
     if faults.len() > before {
@@ -224,7 +251,7 @@ fn csv_rows(text: &str, template: Option<&Template>, faults: &mut Vec<OrderFault
                 Some(_) => format!("{} fields, the template has {}", cells.len(), names.len()),
                 None => format!("{} fields, the header has {}", cells.len(), names.len()),
             };
-            faults.push(OrderFault::at(line, 1, what));
+            faults.push(OrderFault::new(line, 1, what));
         } else {
             rows.push(Cells::new(line, names.iter().cloned().zip(cells).collect()));
         }
@@ -237,6 +264,7 @@ fn check_header(
     line: usize,
     header: &[(usize, String)],
     template: Option<&Template>,
+    needs: Needs,
     faults: &mut Vec<OrderFault>,
 ) -> Vec<String> {
     let names: Vec<String> = header
@@ -251,22 +279,22 @@ fn check_header(
         } else {
             continue;
         };
-        faults.push(OrderFault::at(line, *column, what));
+        faults.push(OrderFault::new(line, *column, what));
     }
     match template {
         Some(template) => {
             for name in template.asked_for() {
                 if !names.contains(&name) {
                     let what = format!("column {name:?} is missing: the template takes from it");
-                    faults.push(OrderFault::at(line, 1, what));
+                    faults.push(OrderFault::new(line, 1, what));
                 }
             }
         }
         None => {
-            for column in COLUMNS.iter().filter(|column| column.required) {
+            for column in COLUMNS.iter().filter(|column| column.is_needed(needs)) {
                 if !names.iter().any(|name| name == column.name) {
                     let what = format!("column {} is missing: {}", column.name, column.doc);
-                    faults.push(OrderFault::at(line, 1, what));
+                    faults.push(OrderFault::new(line, 1, what));
                 }
             }
         }

@@ -2,11 +2,13 @@
 //!
 //! `[file]` says what the file looks like, `[column.NAME]` where each of our columns comes from: a column
 //! of the vendor's (`from`), a text with `{COLUMN}` in it (`value`), or a number that counts the rows
-//! (`range`); and in which `form` it is written. [`EXAMPLE`] has all of it.
+//! (`range`); and in which `form` it is written. `[response]` says what the vendor gets back. [`EXAMPLE`] has
+//! all of it.
 
-use super::columns::{COLUMNS, is_known};
+use super::columns::{COLUMNS, Needs, is_known};
 use super::digits::iccid_with_check_digit;
 use super::error::OrderFault;
+use super::response::ResponseForm;
 use super::table::Cells;
 use crate::exit::{self, Exit, ExitCode};
 use cards::euicc::Eid;
@@ -49,6 +51,17 @@ value = \"eim.pem\"
 [column.poll_minutes]
 from = \"POLL\"
 default = \"60\"             # for cells that are empty
+
+# The response in the vendor's form, beside response.csv: delimiter, encoding and header as in [file].
+[response]
+file = \"response.txt\"
+states = { done = \"OK\", failed = \"NOK\", working = \"OPEN\", pending = \"OPEN\" }
+# from: a column of the order's file as it stands there; is: what came of the card.
+columns = [
+    { name = \"CHIP\", from = \"CHIP\" },
+    { name = \"RESULT\", is = \"state\" },   # eid, state, exit_code, error_class, error, association_token,
+    { name = \"REASON\", is = \"error\" },   # finished, attempts, production_data (CPLC)
+]
 ";
 
 /// Why a template can't be used.
@@ -151,6 +164,7 @@ pub struct Template {
     #[serde(default)]
     file: FileForm,
     column: BTreeMap<String, ColumnForm>,
+    response: Option<ResponseForm>,
 }
 
 impl Template {
@@ -175,7 +189,7 @@ impl Template {
     /// # Errors
     /// The line, where there is one, and what is wrong.
     pub fn parse(text: &str) -> Result<Self, (Option<usize>, String)> {
-        let template: Template = toml::from_str(text).map_err(|e| {
+        let mut template: Template = toml::from_str(text).map_err(|e| {
             let line = e
                 .span()
                 .and_then(|span| text.get(..span.start))
@@ -183,6 +197,11 @@ impl Template {
             (line, e.message().to_owned())
         })?;
         template.check().map_err(|problem| (None, problem))?;
+        if let Some(response) = &mut template.response {
+            response.delimiter = template.file.delimiter.unwrap_or(',');
+            response.header = template.file.header.unwrap_or(true);
+            response.encoding = template.file.encoding;
+        }
         Ok(template)
     }
 
@@ -229,10 +248,24 @@ impl Template {
                 placeholders(value).map_err(|e| format!("column.{name}: value: {e}"))?;
             }
         }
-        for column in COLUMNS.iter().filter(|column| column.required) {
-            if !self.column.contains_key(column.name) {
-                return Err(format!("column.{} is missing: {}", column.name, column.doc));
+        for (set, wrap) in [("key_set", "key_wrap"), ("new_key_set", "new_key_wrap")] {
+            let constant = |name: &str| {
+                let value = self.column.get(name)?.value.as_deref();
+                value.filter(|value| !value.is_empty())
+            };
+            if constant(set).is_some() && constant(wrap).is_some() {
+                return Err(format!(
+                    "column.{set} and column.{wrap}: a row's keys are in the key file or come wrapped in the \
+                     row, not both"
+                ));
             }
+        }
+        if let Some(response) = &self.response {
+            let keys = self.column.iter().filter(|(name, _)| is_key(name));
+            let keys: Vec<&str> = keys.filter_map(|(_, c)| c.from.as_deref()).collect();
+            response
+                .check(&keys)
+                .map_err(|problem| format!("response.{problem}"))?;
         }
         let columns = self.file.columns.as_deref().unwrap_or_default();
         match self
@@ -245,6 +278,26 @@ impl Template {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether all our columns have a source that are needed; what is wrong goes into the list.
+    pub(super) fn has_all(&self, needs: Needs, faults: &mut Vec<OrderFault>) -> bool {
+        let before = faults.len();
+        for column in COLUMNS.iter().filter(|column| column.is_needed(needs)) {
+            if !self.column.contains_key(column.name) {
+                let what = format!(
+                    "the template has no [column.{}]: {}",
+                    column.name, column.doc
+                );
+                faults.push(OrderFault::new(1, 1, what));
+            }
+        }
+        faults.len() == before
+    }
+
+    /// The response file that it asks for.
+    pub fn response(&self) -> Option<&ResponseForm> {
+        self.response.as_ref()
     }
 
     /// The file's characters.
@@ -274,6 +327,8 @@ impl Template {
                 }
             }
         }
+        let response = self.response.iter().flat_map(ResponseForm::echoes);
+        out.extend(response.map(str::to_owned));
         out
     }
 
@@ -290,7 +345,7 @@ impl Template {
             let (place, mut text) = match self.raw(column, row, index) {
                 Ok(raw) => raw,
                 Err(what) => {
-                    faults.push(OrderFault::at(row.line, 1, format!("{name}: {what}")));
+                    faults.push(OrderFault::new(row.line, 1, format!("{name}: {what}")));
                     continue;
                 }
             };
@@ -302,14 +357,20 @@ impl Template {
                 match converted(column.form, &text) {
                     Ok(converted) => text = converted,
                     Err(what) => {
-                        faults.push(OrderFault::at(row.line, place, format!("{name}: {what}")));
+                        faults.push(OrderFault::new(row.line, place, format!("{name}: {what}")));
                         continue;
                     }
                 }
             }
             cells.insert(name.clone(), (place, text));
         }
-        (faults.len() == before).then(|| Cells::new(row.line, cells))
+        if faults.len() > before {
+            return None;
+        }
+        let mut cells = Cells::new(row.line, cells);
+        let response = self.response.iter().flat_map(ResponseForm::echoes);
+        cells.echo = response.map(|name| row.get(name).1.to_owned()).collect();
+        Some(cells)
     }
 
     fn raw(
@@ -353,13 +414,25 @@ impl Template {
     }
 }
 
+/// True for a column that may hold a key.
+fn is_key(name: &str) -> bool {
+    let name = name.strip_prefix("new_").unwrap_or(name);
+    ["key_enc", "key_mac", "key_dek"].contains(&name) || super::columns::is_of_job(name)
+}
+
 /// A piece of a value.
-enum Part<'a> {
+pub(crate) enum Part<'a> {
+    /// Text as it is.
     Text(&'a str),
+    /// What a column has.
     Column(&'a str),
 }
 
-fn placeholders(value: &str) -> Result<Vec<Part<'_>>, String> {
+/// The pieces of a text with `{COLUMN}` in it.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(crate) fn placeholders(value: &str) -> Result<Vec<Part<'_>>, String> {
     let mut out = Vec::new();
     let mut rest = value;
     while let Some((text, tail)) = rest.split_once('{') {

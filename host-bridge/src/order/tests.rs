@@ -41,10 +41,10 @@ fn a_sample_is_a_sound_order() {
     assert_eq!(order.rows[0].line, 3);
     assert_eq!(order.rows[2].keys.kvn, 0x30);
     assert!(order.row(&order.rows[1].eid.to_string()).is_some());
-    let entry = order.rows[0].eim.configuration();
+    let entry = order.rows[0].eim.as_ref().unwrap().configuration();
     assert_eq!(entry.eim_fqdn.as_deref(), Some("eim.lab.example"));
     assert_eq!(
-        order.rows[0].eim.point().unwrap(),
+        order.rows[0].eim.as_ref().unwrap().point().unwrap(),
         hex::decode(POINT).unwrap()
     );
 }
@@ -224,7 +224,7 @@ fn json_lines_are_rows_too() {
     .concat();
     let order = parse(&text, "virtual-lab").unwrap();
     assert_eq!(order.rows[1].iccids.len(), 2);
-    assert!(order.rows[0].eim.token && order.rows[0].config.poll_minutes == 30);
+    assert!(order.rows[0].eim.as_ref().unwrap().token && order.rows[0].config.poll_minutes == 30);
     let broken = [
         line(1, ", \"colour\": 1"),
         "{\"key_enc\": \"0011\n".to_owned(),
@@ -248,7 +248,14 @@ fn through(template: &str, file: &[u8]) -> Result<Order, OrderError> {
     std::fs::write(&path, file).unwrap();
     let template = Template::parse(template).unwrap();
     let definition = Definition::shipped("virtual-lab").unwrap();
-    Order::read_with(&path, Some(&template), &definition, &KeyStore::default())
+    let needs = Needs::default();
+    Order::read_with(
+        &path,
+        Some(&template),
+        needs,
+        &definition,
+        &KeyStore::default(),
+    )
 }
 
 #[test]
@@ -268,7 +275,8 @@ fn a_template_reads_a_vendors_file() {
     );
     assert_eq!(rows[0].imsis, ["401010123456789"]);
     assert_eq!(rows[0].config.poll_minutes, 60);
-    assert_eq!((rows[1].eim.counter, rows[1].config.poll_minutes), (2, 45));
+    let eim = rows[1].eim.as_ref().unwrap();
+    assert_eq!((eim.counter, rows[1].config.poll_minutes), (2, 45));
     // Faults stand where the vendor's file has them.
     let file = b"CHIP;ICC;IMSI;LOT;POLL\n89049032;9844;08;test;\n";
     let Err(OrderError::Faults { faults, .. }) = through(&template, file) else {

@@ -15,7 +15,8 @@ use cards::vm::COSTS;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
-/// An applet that can be loaded.
+/// An applet, or a library, that can be loaded.
+#[derive(Clone)]
 pub struct Applet {
     /// The file it is from, for messages.
     pub name: String,
@@ -27,10 +28,6 @@ pub struct Applet {
     pub load_file: Vec<u8>,
     /// Executable load file AID.
     pub package: Vec<u8>,
-    /// Executable module AID.
-    pub module: Vec<u8>,
-    /// Instance AID.
-    pub instance: Vec<u8>,
     /// What it takes on a card.
     pub budget: Budget,
 }
@@ -64,27 +61,44 @@ impl Applet {
         // The same load file comes out of a CAP that was read and one that was made.
         let load_file = cap.load_file(false).map_err(wrong)?;
         let package = cap.header.package.aid.clone();
-        let Some(applet) = cap.applets.first() else {
-            return Err(PersonalizeError::Unusable {
-                name: name.to_owned(),
-                problem: "it is a library: there is no applet in it to install".to_owned(),
-            });
-        };
-        let module = applet.aid.clone();
-        let instance = match module == aid::MODULE_IPAE {
-            true => aid::INSTANCE_IPAE.to_vec(),
-            false => module.clone(),
-        };
         Ok(Applet {
             name: name.to_owned(),
             digest: hex::encode(Sha256::digest(bytes)),
             load_file,
             package,
-            module,
-            instance,
             budget: budget::budget(&cap, api::packages(), COSTS).map_err(wrong)?,
             cap,
         })
+    }
+
+    /// AID of its first executable module.
+    ///
+    /// # Errors
+    /// [`PersonalizeError::Unusable`]: it is a library.
+    pub fn module(&self) -> Result<&[u8], PersonalizeError> {
+        match self.cap.applets.first() {
+            Some(applet) => Ok(&applet.aid),
+            None => Err(PersonalizeError::Unusable {
+                name: self.name.clone(),
+                problem: "it is a library: there is no applet in it to install".to_owned(),
+            }),
+        }
+    }
+
+    /// AID that an instance of a module of it has by default.
+    pub fn instance_of(module: &[u8]) -> &[u8] {
+        match module == aid::MODULE_IPAE {
+            true => &aid::INSTANCE_IPAE,
+            false => module,
+        }
+    }
+
+    /// AID of the instance of its first module.
+    ///
+    /// # Errors
+    /// As [`Applet::module`].
+    pub fn instance(&self) -> Result<&[u8], PersonalizeError> {
+        self.module().map(Self::instance_of)
     }
 
     /// Takes names of classes and methods from a CAP of the same code that has them.
@@ -106,23 +120,20 @@ impl Applet {
     /// # Errors
     /// [`PersonalizeError::Import`], [`PersonalizeError::Memory`], [`PersonalizeError::Parameters`].
     pub fn fits(&self, definition: &Definition) -> Result<(), PersonalizeError> {
-        plan::check_imports(&self.cap, definition)?;
+        plan::check_imports(&self.cap, definition, &[])?;
+        self.memory("by the card definition", &room(definition))?;
         let memory = &definition.memory;
-        let bytes = |n: u32| Some(n.into());
-        let limits = budget::Limits {
-            persistent: bytes(memory.persistent),
-            reset: bytes(memory.transient_reset),
-            deselect: bytes(memory.transient_deselect),
-            stack: bytes(memory.stack),
-        };
-        self.memory("by the card definition", &limits)?;
         let limits = CardLimits {
             channels: definition.toolkit.bip_channels,
             timers: definition.toolkit.timers,
             non_volatile: memory.persistent,
             volatile: memory.transient_reset,
         };
-        match self.parameters(definition).lint(&limits).into_iter().next() {
+        match Self::parameters(definition)
+            .lint(&limits)
+            .into_iter()
+            .next()
+        {
             Some(finding) => Err(finding.into()),
             None => Ok(()),
         }
@@ -143,7 +154,7 @@ impl Applet {
 
     /// The install parameters: one timer, one channel, no menu, no access to files, no remote
     /// management (the TAR is in the instance AID).
-    pub fn parameters(&self, definition: &Definition) -> InstallParameters {
+    pub fn parameters(definition: &Definition) -> InstallParameters {
         let toolkit = ToolkitParameters {
             max_timers: 1,
             max_channels: 1,
@@ -172,5 +183,17 @@ impl Applet {
                 ..InstallParameters::default()
             },
         }
+    }
+}
+
+/// What cards of a definition have room for.
+pub(super) fn room(definition: &Definition) -> budget::Limits {
+    let memory = &definition.memory;
+    let bytes = |n: u32| Some(n.into());
+    budget::Limits {
+        persistent: bytes(memory.persistent),
+        reset: bytes(memory.transient_reset),
+        deselect: bytes(memory.transient_deselect),
+        stack: bytes(memory.stack),
     }
 }

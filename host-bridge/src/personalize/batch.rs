@@ -1,17 +1,17 @@
 //! A run: several readers, each with a thread and a card of its own, one journal, one stream of events.
 
-use super::applet::Applet;
 use super::card::{self, Identity};
 use super::error::PersonalizeError;
 use super::event::{Event, Notice, RunObserver};
 use super::evidence::Recorded;
 use super::hook::{Hook, OnHookFailure};
+use super::job::Job;
 use super::receipt::Signer;
 use super::station::{Presented, Station};
-use super::{Job, Options, Outcome, output};
+use super::{Options, Outcome, Task, output};
 use crate::exit::{self, ExitCode};
 use crate::journal::{Belongs, CardState, Choice, Claim, Fault, Journal, SqliteJournal};
-use crate::order::{Order, OrderRow};
+use crate::order::{Order, OrderError, OrderRow};
 use crate::transport::{CardLink, Traffic};
 use cards::definition::Definition;
 use sha2::{Digest, Sha256};
@@ -20,34 +20,42 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What is to be done: an order's cards of one definition get one applet.
+/// What is to be done: an order's cards of one definition get what a job says.
 pub struct Batch<'a> {
     /// The order.
     pub order: &'a Order,
     /// Their definition.
     pub definition: &'a Definition,
-    /// The applet.
-    pub applet: &'a Applet,
+    /// What each card gets.
+    pub job: &'a Job,
     rows: HashMap<String, &'a OrderRow>,
+    /// Some row has ICCIDs: cards are asked for theirs.
+    iccids: bool,
 }
 
 impl<'a> Batch<'a> {
-    /// A batch whose applet fits the cards.
+    /// A batch whose job fits the cards and the order.
     ///
     /// # Errors
-    /// As [`Applet::fits`].
+    /// As [`Job::fits`]; [`PersonalizeError::Order`] with every row that the job can't be done for.
     pub fn new(
         order: &'a Order,
         definition: &'a Definition,
-        applet: &'a Applet,
+        job: &'a Job,
     ) -> Result<Self, PersonalizeError> {
-        applet.fits(definition)?;
+        job.fits(definition)?;
+        let faults = job.faults(order);
+        if !faults.is_empty() {
+            let path = order.path.clone();
+            return Err(OrderError::Faults { path, faults }.into());
+        }
         let rows = order.rows.iter().map(|row| (row.eid.to_string(), row));
         Ok(Batch {
             order,
             definition,
-            applet,
+            job,
             rows: rows.collect(),
+            iccids: order.rows.iter().any(|row| !row.iccids.is_empty()),
         })
     }
 
@@ -57,7 +65,7 @@ impl<'a> Batch<'a> {
         Belongs {
             order: self.order.digest.clone(),
             definition: hex::encode(Sha256::digest(&text)),
-            job: self.applet.digest.clone(),
+            job: self.job.digest.clone(),
         }
     }
 
@@ -110,7 +118,12 @@ impl<'a> Batch<'a> {
             tally: Mutex::default(),
         };
         let cards = records.len();
-        shared.tell("", Event::Started { cards, done })?;
+        let started = Event::Started {
+            cards,
+            done,
+            keys_in_host: options.keys_in_host,
+        };
+        shared.tell("", started)?;
         let ended: Vec<Result<(), PersonalizeError>> = std::thread::scope(|scope| {
             let mut threads = Vec::new();
             for station in stations {
@@ -164,7 +177,7 @@ impl<'a> Batch<'a> {
         tally: &Tally,
     ) -> Result<Outcome, PersonalizeError> {
         let records = journal.cards()?;
-        output::write_responses(&options.out, &records)?;
+        output::write_responses(&options.out, &records, self.order)?;
         let count = |state| records.iter().filter(|c| c.state == state).count();
         let (done, failed) = (count(CardState::Done), count(CardState::Failed));
         let pending = records.len() - done - failed;
@@ -172,13 +185,20 @@ impl<'a> Batch<'a> {
             .iter()
             .find_map(|c| c.error.as_ref().map(|(code, _)| *code));
         let why = tally.lost.as_ref().or(tally.refused.as_ref());
-        let left = why.map_or(exit::INTERRUPTED, ExitCode::exit).code;
+        let elsewhere = journal.elsewhere()?;
+        // Nothing is left for this station: the others have it.
+        let left = match elsewhere > 0 && elsewhere >= pending {
+            true => exit::ELSEWHERE,
+            false => exit::INTERRUPTED,
+        };
+        let left = why.map_or(left, ExitCode::exit).code;
         Ok(Outcome {
             cards: records.len(),
             done,
             done_now: tally.done,
             failed,
             pending,
+            elsewhere,
             traffic: tally.traffic,
             exit_code: first.unwrap_or(if pending > 0 { left } else { 0 }),
         })
@@ -364,7 +384,7 @@ impl Shared<'_, '_> {
     fn card(&self, presented: Presented, reader: &str) -> Result<(), PersonalizeError> {
         let mut link = Recorded::new(presented.link);
         let name = link.name();
-        let identity = card::identify(&mut link, self.batch.definition);
+        let identity = card::identify(&mut link, self.batch.definition, self.batch.iccids);
         let ended = match self.claim(identity, presented.expected, reader, &name) {
             Ok((row, attempts, identity)) => {
                 let eid = row.eid.to_string();
@@ -489,14 +509,15 @@ impl Shared<'_, '_> {
         link: &mut card::Link,
         reader: &str,
     ) -> Result<u64, PersonalizeError> {
-        let job = Job {
+        let task = Task {
             definition: self.batch.definition,
-            applet: self.batch.applet,
+            job: self.batch.job,
             row,
             attempts,
             journal: self.journal,
             order_digest: &self.batch.order.digest,
             replace_foreign: self.options.replace_foreign,
+            keys_in_host: self.options.keys_in_host,
             signer: self.signer,
             reader,
         };
@@ -504,7 +525,7 @@ impl Shared<'_, '_> {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         };
-        card::personalize(&job, identity?, link, self.options, &mut observer)
+        card::personalize(&task, identity?, link, self.options, &mut observer)
     }
 }
 

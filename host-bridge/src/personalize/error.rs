@@ -6,6 +6,7 @@ use super::receipt::SignerError;
 use crate::exit::{self, Exit, ExitCode};
 use crate::gp::GpError;
 use crate::journal::JournalError;
+use crate::order::OrderError;
 use crate::transport::LinkError;
 use applet_gen::cap::CapError;
 use applet_gen::cap::budget::Shortage;
@@ -46,6 +47,17 @@ pub enum PersonalizeError {
         /// The version on the card.
         available: Option<String>,
     },
+    /// A step of the job that can't be done on these cards.
+    #[error("{place}: {problem}")]
+    JobStep {
+        /// File, line and step.
+        place: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Rows of the order that don't go with the job.
+    #[error(transparent)]
+    Order(#[from] OrderError),
     /// Too little memory.
     #[error("the applet needs more memory than is there {who}, so nothing was loaded:\n{}", lines(.shortages))]
     Memory {
@@ -216,6 +228,8 @@ impl ExitCode for PersonalizeError {
             | PersonalizeError::Unusable { .. }
             | PersonalizeError::Load(_) => exit::CAP,
             PersonalizeError::Import { .. } => exit::IMPORTS,
+            PersonalizeError::JobStep { .. } => exit::JOB,
+            PersonalizeError::Order(e) => e.exit(),
             PersonalizeError::Memory { .. } => exit::MEMORY,
             PersonalizeError::Parameters(_) => exit::DEFINITION,
             PersonalizeError::NotInOrder { .. }

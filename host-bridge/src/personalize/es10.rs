@@ -9,7 +9,8 @@ use applet_model::sgp::eim_config::{
     AddInitialEimOk, AddInitialEimRequest, AddInitialEimResponse, EimConfigurationData,
     GetEimConfigurationDataRequest, GetEimConfigurationDataResponse,
 };
-use applet_model::sgp::{Decode, Encode};
+use applet_model::sgp::profile::{ProfileInfoListRequest, ProfileInfoListResponse};
+use applet_model::sgp::{Decode, Encode, Iccid, TagList};
 use applet_model::status::Sw;
 use cards::definition::Definition;
 
@@ -56,6 +57,74 @@ impl ExitCode for Es10Error {
     }
 }
 
+/// MANAGE CHANNEL: the card gives a logical channel.
+pub(super) fn open_channel() -> Command {
+    Command::new(0x00, 0x70, 0x00, 0x00).with_le(1)
+}
+
+/// MANAGE CHANNEL: the channel is closed.
+pub(super) fn close_channel(channel: u8) -> Command {
+    Command::new(0x00, 0x70, 0x80, channel)
+}
+
+/// SELECT of the ISD-R on a channel.
+pub(super) fn select_isd_r(definition: &Definition, channel: u8) -> Command {
+    command::select(definition.euicc.isd_r.bytes()).on_channel(channel)
+}
+
+/// The STORE DATA commands of a command data object.
+pub(super) fn blocks(data: &[u8], block: usize, channel: u8) -> Vec<Command> {
+    let blocks = command::store_data(data, block, 0x11).into_iter();
+    blocks
+        .map(|command| command.on_channel(channel).with_le(256))
+        .collect()
+}
+
+/// A function of the ISD-R.
+#[derive(Debug, Clone)]
+pub(super) enum Function {
+    /// ES10c.GetEID.
+    Eid,
+    /// ES10c.GetProfilesInfo: the ICCIDs of all profiles.
+    Iccids,
+    /// ES10b.GetEimConfigurationData.
+    Eims,
+    /// ES10b.AddInitialEim.
+    Add(Box<EimConfigurationData>),
+}
+
+impl Function {
+    /// Its name in the specification.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Function::Eid => "GetEID",
+            Function::Iccids => "GetProfilesInfo",
+            Function::Eims => "GetEimConfigurationData",
+            Function::Add(_) => "AddInitialEim",
+        }
+    }
+
+    /// Its command data object; `None` if it can't be written.
+    pub fn request(&self) -> Option<Vec<u8>> {
+        match self {
+            Function::Eid => GetEuiccDataRequest::eid()?.to_der().ok(),
+            // The default list has ICCIDs, and names that nobody asked for.
+            Function::Iccids => ProfileInfoListRequest {
+                tag_list: TagList::new([0x5A]),
+                ..ProfileInfoListRequest::default()
+            }
+            .to_der()
+            .ok(),
+            Function::Eims => GetEimConfigurationDataRequest::default().to_der().ok(),
+            Function::Add(entry) => AddInitialEimRequest {
+                eim_configuration_data_list: vec![(**entry).clone()],
+            }
+            .to_der()
+            .ok(),
+        }
+    }
+}
+
 /// An open way to the ISD-R.
 pub struct Es10<'a> {
     link: &'a mut dyn CardLink,
@@ -70,14 +139,12 @@ impl<'a> Es10<'a> {
     /// # Errors
     /// [`Es10Error`].
     pub fn open(link: &'a mut dyn CardLink, definition: &Definition) -> Result<Self, Es10Error> {
-        let opened = exchange(link, &Command::new(0x00, 0x70, 0x00, 0x00).with_le(1))?;
+        let opened = exchange(link, &open_channel())?;
         let channel = match (opened.sw, opened.data.first()) {
             (Sw::OK, Some(channel @ 1..=3)) => *channel,
             _ => 0,
         };
-        let mut select = command::select(definition.euicc.isd_r.bytes());
-        select.cla |= channel;
-        let answer = exchange(link, &select)?;
+        let answer = exchange(link, &select_isd_r(definition, channel))?;
         if !answer.sw.is_ok() {
             return Err(Es10Error::Refused {
                 command: "SELECT of the ISD-R",
@@ -99,8 +166,7 @@ impl<'a> Es10<'a> {
         if self.channel == 0 {
             return Ok(());
         }
-        let close = Command::new(0x00, 0x70, 0x80, self.channel);
-        let answer = exchange(self.link, &close)?;
+        let answer = exchange(self.link, &close_channel(self.channel))?;
         match answer.sw.is_ok() {
             true => Ok(()),
             false => Err(Es10Error::Refused {
@@ -116,9 +182,8 @@ impl<'a> Es10<'a> {
     /// [`Es10Error::Refused`].
     pub fn call(&mut self, data: &[u8]) -> Result<Vec<u8>, Es10Error> {
         let mut answer = Vec::new();
-        for mut command in command::store_data(data, self.block, 0x11) {
-            command.cla |= self.channel;
-            let response = exchange(self.link, &command.with_le(256))?;
+        for command in blocks(data, self.block, self.channel) {
+            let response = exchange(self.link, &command)?;
             if !response.sw.is_ok() {
                 return Err(Es10Error::Refused {
                     command: "STORE DATA to the ISD-R",
@@ -132,10 +197,10 @@ impl<'a> Es10<'a> {
 
     fn function<T: for<'d> Decode<'d, Error = der::Error>>(
         &mut self,
-        function: &'static str,
-        request: Option<Vec<u8>>,
+        call: &Function,
     ) -> Result<T, Es10Error> {
-        let request = request.ok_or(Es10Error::Answer {
+        let function = call.name();
+        let request = call.request().ok_or(Es10Error::Answer {
             function,
             detail: "the request can't be written".to_owned(),
             data: String::new(),
@@ -153,9 +218,24 @@ impl<'a> Es10<'a> {
     /// # Errors
     /// [`Es10Error`].
     pub fn eid(&mut self) -> Result<String, Es10Error> {
-        let request = GetEuiccDataRequest::eid().and_then(|request| request.to_der().ok());
-        let answer: GetEuiccDataResponse = self.function("GetEID", request)?;
+        let answer: GetEuiccDataResponse = self.function(&Function::Eid)?;
         Ok(answer.eid_value.to_string())
+    }
+
+    /// ES10c.GetProfilesInfo: the ICCIDs of all profiles.
+    ///
+    /// # Errors
+    /// [`Es10Error`].
+    pub fn iccids(&mut self) -> Result<Vec<Iccid>, Es10Error> {
+        match self.function(&Function::Iccids)? {
+            ProfileInfoListResponse::ProfileInfoListOk(profiles) => {
+                Ok(profiles.into_iter().filter_map(|one| one.iccid).collect())
+            }
+            ProfileInfoListResponse::ProfileInfoListError(code) => Err(Es10Error::Function {
+                function: Function::Iccids.name(),
+                code: format!("{code:?}"),
+            }),
+        }
     }
 
     /// ES10b.GetEimConfigurationData: all eIMs.
@@ -163,9 +243,7 @@ impl<'a> Es10<'a> {
     /// # Errors
     /// [`Es10Error`].
     pub fn eims(&mut self) -> Result<Vec<EimConfigurationData>, Es10Error> {
-        let request = GetEimConfigurationDataRequest::default().to_der().ok();
-        let answer: GetEimConfigurationDataResponse =
-            self.function("GetEimConfigurationData", request)?;
+        let answer: GetEimConfigurationDataResponse = self.function(&Function::Eims)?;
         Ok(answer.eim_configuration_data_list)
     }
 
@@ -177,10 +255,8 @@ impl<'a> Es10<'a> {
         &mut self,
         entry: EimConfigurationData,
     ) -> Result<Option<i64>, Es10Error> {
-        let request = AddInitialEimRequest {
-            eim_configuration_data_list: vec![entry],
-        };
-        match self.function("AddInitialEim", request.to_der().ok())? {
+        let add = Function::Add(Box::new(entry));
+        match self.function(&add)? {
             AddInitialEimResponse::AddInitialEimOk(done) => {
                 Ok(done.iter().find_map(|one| match one {
                     AddInitialEimOk::AssociationToken(token) => Some(*token),
@@ -188,7 +264,7 @@ impl<'a> Es10<'a> {
                 }))
             }
             AddInitialEimResponse::AddInitialEimError(code) => Err(Es10Error::Function {
-                function: "AddInitialEim",
+                function: add.name(),
                 code: format!("{code:?}"),
             }),
         }

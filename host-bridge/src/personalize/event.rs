@@ -9,12 +9,14 @@ use std::ops::ControlFlow;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// The run starts: cards in the order, cards done by earlier runs.
+    /// The run starts.
     Started {
         /// Cards in the order.
         cards: usize,
         /// Done before.
         done: usize,
+        /// Keys of cards may be in this computer's memory where the HSM can't do without.
+        keys_in_host: bool,
     },
     /// The reader waits for a card to be put in, after the one in it was taken out.
     Insert,

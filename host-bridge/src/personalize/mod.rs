@@ -1,7 +1,7 @@
 //! Personalization: an order, a card definition and an applet become cards that obey their eIM.
 //!
-//! [`run`] works through an order. For each card: who it is, SCP03 (one attempt), whether the applet
-//! fits, load, install, configuration, eIM entry, all read back; then a receipt. Each step asks the
+//! [`run`] works through an order. For each card: who it is, SCP03 (one attempt), whether there is room,
+//! then the steps of the [`Job`]; then a receipt. Each step asks the
 //! card what it holds before it changes anything, and the [`journal`](crate::journal) says what was
 //! begun: so that the same command after a `kill -9`, a power cut or a card pulled out goes on where
 //! it stopped, and does nothing twice.
@@ -17,6 +17,7 @@ mod es10;
 mod event;
 mod evidence;
 mod hook;
+pub mod job;
 mod output;
 pub mod receipt;
 mod retry;
@@ -31,6 +32,7 @@ pub use es10::{Es10, Es10Error};
 pub(crate) use event::emit;
 pub use event::{Event, Notice, Observer, RunObserver};
 pub use hook::{Hook, HookError, OnHookFailure};
+pub use job::{Job, JobError, JobFile};
 pub use output::ResponseRow;
 pub use receipt::{Receipt, Signer};
 pub use retry::{RETRY, Retry, retry, retry_help};
@@ -58,6 +60,8 @@ pub struct Options {
     pub stop_on_error: bool,
     /// Replace a package of the same AID that these runs did not load. Deletes it and its instances.
     pub replace_foreign: bool,
+    /// The operator let keys of cards into this computer's memory where the HSM can't do without.
+    pub keys_in_host: bool,
     /// Try cards again that were set aside for any other reason.
     pub retry_failed: bool,
     /// Try cards again that refused EXTERNAL AUTHENTICATE in an earlier run. Each try counts on the card.
@@ -85,6 +89,7 @@ impl Options {
             out: out.to_owned(),
             stop_on_error: false,
             replace_foreign: false,
+            keys_in_host: false,
             retry_failed: false,
             retry_authentication: false,
             attempts: Attempts::at(out.join("attempts.sqlite")),
@@ -130,21 +135,24 @@ pub struct Outcome {
     pub failed: usize,
     /// Neither done nor failed.
     pub pending: usize,
+    /// Of these, in the hands of other stations.
+    pub elsewhere: usize,
     /// What went over the links in this run.
     pub traffic: Traffic,
     /// Exit code of the run: 0 if all cards are done, else the first failed card's.
     pub exit_code: u8,
 }
 
-/// What a card is personalized with.
-pub(crate) struct Job<'a> {
+/// A card to be personalized, and with what.
+pub(crate) struct Task<'a> {
     pub definition: &'a Definition,
-    pub applet: &'a Applet,
+    pub job: &'a Job,
     pub row: &'a OrderRow,
     pub attempts: u32,
     pub journal: &'a dyn Journal,
     pub order_digest: &'a str,
     pub replace_foreign: bool,
+    pub keys_in_host: bool,
     pub signer: &'a Signer,
     pub reader: &'a str,
 }
@@ -156,12 +164,12 @@ pub(crate) struct Job<'a> {
 pub fn run(
     order: &Order,
     definition: &Definition,
-    applet: &Applet,
+    job: &Job,
     stations: Vec<&mut dyn Station>,
     options: &Options,
     observer: &mut RunObserver<'_>,
 ) -> Result<Outcome, PersonalizeError> {
-    let batch = Batch::new(order, definition, applet)?;
+    let batch = Batch::new(order, definition, job)?;
     let journal = batch.journal(options)?;
     batch.run(&journal, stations, options, observer)
 }

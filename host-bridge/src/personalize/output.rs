@@ -3,6 +3,7 @@
 use super::error::PersonalizeError;
 use super::receipt::{STATEMENT, Signer, statement};
 use crate::journal::{CardRecord, CardState, Journal, Sealed};
+use crate::order::Order;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -77,8 +78,25 @@ pub(super) fn write_statement(
     }
 }
 
-/// Writes `response.csv`: every card of the order, in its sequence.
-pub(super) fn write_responses(out: &Path, records: &[CardRecord]) -> Result<(), PersonalizeError> {
+/// Writes `response.csv`, and the file that the order's template asks for: every card of the order, in its
+/// sequence.
+pub(super) fn write_responses(
+    out: &Path,
+    records: &[CardRecord],
+    order: &Order,
+) -> Result<(), PersonalizeError> {
+    if let Some(form) = &order.response {
+        let path = out.join(&form.file);
+        // A journal has the order's cards in the order's sequence.
+        let rows = order.rows.iter().map(|row| row.echo.as_slice());
+        let bytes =
+            form.write(records.iter().zip(rows))
+                .map_err(|problem| PersonalizeError::Output {
+                    path: path.clone(),
+                    source: std::io::Error::other(problem),
+                })?;
+        write(&path, &bytes)?;
+    }
     let path = out.join("response.csv");
     let mut writer = csv::Writer::from_writer(Vec::new());
     for record in records {

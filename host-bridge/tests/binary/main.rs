@@ -11,6 +11,7 @@ mod help;
 mod hsm;
 mod keys;
 mod killed;
+mod killed_at_steps;
 mod many;
 mod pcsc;
 mod postgres;

@@ -58,12 +58,7 @@ pub struct Load {
 }
 
 fn hash(text: &str) -> Result<LoadHash, String> {
-    match text {
-        "sha256" => Ok(LoadHash::Sha256),
-        "sha384" => Ok(LoadHash::Sha384),
-        "sha512" => Ok(LoadHash::Sha512),
-        _ => Err("expected sha256, sha384 or sha512".to_owned()),
-    }
+    LoadHash::by_name(text).ok_or_else(|| "expected sha256, sha384 or sha512".to_owned())
 }
 
 impl Load {

@@ -5,7 +5,7 @@ use super::super::output::{Out, style};
 use super::super::queue;
 use clap::Args;
 use host_bridge::exit;
-use host_bridge::journal::{CardState, Journal, PostgresJournal, SqliteJournal};
+use host_bridge::journal::{CardState, Journal};
 use host_bridge::report::batch::BatchReport;
 use std::path::{Path, PathBuf};
 
@@ -33,10 +33,9 @@ impl Status {
     pub fn run(self, out: &Out) -> Result<(), Failure> {
         let journal: Box<dyn Journal> = match (&self.queue, &self.out) {
             (Some(text), _) if self.eid.is_none() => return queue::status(text, out),
-            (Some(text), _) => Box::new(PostgresJournal::read(&queue::address(text)?)?),
-            (None, out) => Box::new(SqliteJournal::read(
-                out.as_deref().unwrap_or(Path::new(".")),
-            )?),
+            (queue, out) => {
+                super::journal(queue.as_deref(), out.as_deref().unwrap_or(Path::new(".")))?
+            }
         };
         match &self.eid {
             None => whole(journal.as_ref(), out),

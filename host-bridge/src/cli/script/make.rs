@@ -92,7 +92,7 @@ impl Make {
         let definition = card::find(&self.card)?;
         let applet = Applet::from_file(&self.cap)?;
         applet.fits(&definition)?;
-        let mut plan = build::plan(&applet, &definition);
+        let mut plan = build::plan(&applet, &definition)?;
         plan.title = format!(
             "{} for {} {}",
             self.cap.display(),

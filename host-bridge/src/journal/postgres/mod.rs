@@ -325,7 +325,17 @@ impl Journal for PostgresJournal {
 
     fn done(&self) -> Result<usize, JournalError> {
         self.run(|tx| {
-            let row = tx.one("SELECT count(*) FROM ipae.cards WHERE state = 'done'", &[])?;
+            let row = tx.one(
+                "SELECT coalesce(sum(done), 0)::bigint FROM ipae.sessions",
+                &[],
+            )?;
+            Ok(row.map_or(0, |row| count(row.get(0))))
+        })
+    }
+
+    fn elsewhere(&self) -> Result<usize, JournalError> {
+        self.run(|tx| {
+            let row = tx.one(schema::ELSEWHERE, &[&self.session])?;
             Ok(row.map_or(0, |row| count(row.get(0))))
         })
     }
@@ -359,6 +369,13 @@ impl Journal for PostgresJournal {
             let Some(row) = row else {
                 return Ok(Claim::NotInOrder);
             };
+            // Also of a card that is done: another chip with its EID is another card.
+            let known: Option<String> = row.get(1);
+            if let Some(expected) = known.filter(|known| !known.is_empty())
+                && expected != chip
+            {
+                return Ok(Claim::OtherChip { expected });
+            }
             if row.get::<_, &str>(0) == CardState::Done.name() {
                 return Ok(Claim::Done);
             }
@@ -376,12 +393,6 @@ impl Journal for PostgresJournal {
                     }
                     None => {}
                 }
-            }
-            let known: Option<String> = row.get(1);
-            if let Some(expected) = known.filter(|known| !known.is_empty())
-                && expected != chip
-            {
-                return Ok(Claim::OtherChip { expected });
             }
             if let Some(dead) = lease.filter(|id| *id != self.session) {
                 tx.execute(
@@ -551,6 +562,10 @@ impl Journal for PostgresJournal {
             let sequence = i64::try_from(sealed.sequence).unwrap_or(i64::MAX);
             let changed = tx.execute(schema::FINISH, &[&eid, &self.session, &when])?;
             self.held(tx, eid, changed)?;
+            tx.execute(
+                "UPDATE ipae.sessions SET done = done + 1 WHERE id = $1",
+                &[&self.session],
+            )?;
             tx.execute(
                 "INSERT INTO ipae.receipts (station, sequence, eid, hash, text) VALUES ($1, $2, $3, $4, $5)",
                 &[&self.station, &sequence, &eid, &sealed.hash, &sealed.text],

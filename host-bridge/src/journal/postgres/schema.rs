@@ -1,7 +1,7 @@
 //! The queue's tables, and the questions that several places ask.
 
 /// Version of the tables.
-pub(super) const FORMAT: &str = "1";
+pub(super) const FORMAT: &str = "2";
 
 /// Taken while the tables are made or an order is entered: stations may start at the same moment.
 pub(super) const SET_UP_LOCK: i64 = 0x4950_4165;
@@ -14,7 +14,9 @@ CREATE TABLE IF NOT EXISTS ipae.meta (key text PRIMARY KEY, value text NOT NULL)
 CREATE TABLE IF NOT EXISTS ipae.sessions (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, station text NOT NULL, place text NOT NULL,
     ttl double precision NOT NULL, begun timestamptz NOT NULL DEFAULT clock_timestamp(),
-    seen timestamptz NOT NULL DEFAULT clock_timestamp(), ended timestamptz);
+    seen timestamptz NOT NULL DEFAULT clock_timestamp(), ended timestamptz,
+    -- Cards that were done in it: so that nobody has to count the order's.
+    done bigint NOT NULL DEFAULT 0);
 CREATE UNIQUE INDEX IF NOT EXISTS one_session_a_station ON ipae.sessions (station) WHERE ended IS NULL;
 CREATE TABLE IF NOT EXISTS ipae.cards (
     eid text PRIMARY KEY, place bigint NOT NULL, state text NOT NULL, attempts integer NOT NULL DEFAULT 0,
@@ -81,6 +83,12 @@ pub(super) const FAIL: &str = "
 UPDATE ipae.cards SET state = 'failed', exit_code = $3, error = $4, failed_step = $5, evidence = $6,
   lease = NULL, reserved = NULL, holder = NULL
 WHERE eid = $1 AND lease = $2";
+
+/// Cards that are neither done nor failed, and in the hands of a session that lives and isn't this one.
+pub(super) const ELSEWHERE: &str = "
+SELECT count(*) FROM ipae.cards c JOIN ipae.sessions s ON s.id = coalesce(c.lease, c.reserved)
+WHERE c.state IN ('pending', 'working') AND s.id <> $1 AND s.ended IS NULL
+  AND s.seen + make_interval(secs => s.ttl) >= clock_timestamp()";
 
 /// A card is done.
 pub(super) const FINISH: &str = "

@@ -24,20 +24,22 @@ pub use canonical::canonical;
 pub use signer::{Signer, SignerError, read_public};
 pub use verify::{ChainSummary, Finding, FindingKind, Verification, verify};
 
+use super::job::JobCap;
 use crate::journal::{ChainHead, Sealed};
 use crate::transport::Traffic;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// What a receipt says of its card. No keys, only check values.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Receipt {
-    /// Version of this form: 2.
+    /// Version of this form: 3.
     pub format: u32,
     /// The card.
     pub eid: String,
-    /// ICCIDs of its profiles as the order states them.
+    /// ICCIDs of its profiles as the order states them; the card has them.
     pub iccids: Vec<String>,
     /// Line in the order.
     pub line: usize,
@@ -51,12 +53,54 @@ pub struct Receipt {
     pub cplc: String,
     /// Key set: name in the order, version, check values.
     pub key_set: KeySetReceipt,
-    /// The applet.
-    pub applet: AppletReceipt,
-    /// Its eIM, as read back.
-    pub eim: EimReceipt,
-    /// The configuration, as read back.
-    pub configuration: applet_model::config::Config,
+    /// Keys of cards were allowed into the station's memory where the HSM couldn't do without.
+    pub keys_in_host: bool,
+    /// What was done.
+    pub job: JobReceipt,
+    /// The packages that the job loads.
+    pub packages: Vec<PackageReceipt>,
+    /// The IPAe applet, as read back, where the job verifies one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applet: Option<AppletReceipt>,
+    /// Its eIM, as read back, where the job adds one and verifies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eim: Option<EimReceipt>,
+    /// The configuration, as read back, where the job gives one and verifies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<applet_model::config::Config>,
+    /// Answers to the job's read steps that are for the receipt, in hex, by the step's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub reads: BTreeMap<String, String>,
+}
+
+/// The job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobReceipt {
+    /// SHA-256 over its text and packages.
+    pub sha256: String,
+    /// Its title.
+    pub title: String,
+    /// Its steps, by name.
+    pub steps: Vec<String>,
+}
+
+/// A package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PackageReceipt {
+    /// SHA-256 of the CAP file.
+    pub cap: String,
+    /// Executable load file AID in hex.
+    pub package: String,
+}
+
+impl PackageReceipt {
+    /// Of a job's package.
+    pub(super) fn of(cap: &JobCap) -> Self {
+        PackageReceipt {
+            cap: cap.applet.digest.clone(),
+            package: hex::encode_upper(&cap.applet.package),
+        }
+    }
 }
 
 /// The key set that the card has.
@@ -73,10 +117,6 @@ pub struct KeySetReceipt {
 /// The applet on the card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AppletReceipt {
-    /// SHA-256 of the CAP file.
-    pub cap: String,
-    /// Executable load file AID in hex.
-    pub package: String,
     /// Instance AID in hex.
     pub instance: String,
     /// Version object (DF20) in hex: major, minor, digest of the tables.
@@ -110,7 +150,7 @@ pub struct RunReceipt {
 }
 
 /// Version of the receipts' form.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// File name of the statement that closes a chain, in the output directory.
 pub const STATEMENT: &str = "receipts.json";

@@ -24,19 +24,25 @@ fn receipt(eid: &str) -> Receipt {
             kvn: "30".to_owned(),
             check_values: Default::default(),
         },
-        applet: AppletReceipt {
-            cap: String::new(),
-            package: String::new(),
+        keys_in_host: false,
+        job: JobReceipt {
+            sha256: String::new(),
+            title: String::new(),
+            steps: Vec::new(),
+        },
+        packages: Vec::new(),
+        applet: Some(AppletReceipt {
             instance: String::new(),
             version: String::new(),
-        },
-        eim: EimReceipt {
+        }),
+        eim: Some(EimReceipt {
             id: "eim".to_owned(),
             fqdn: "eim".to_owned(),
             public_key: String::new(),
             association_token: None,
-        },
-        configuration: Default::default(),
+        }),
+        configuration: None,
+        reads: Default::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whole runs on virtual cards with the real applet, undisturbed and stopped everywhere.
 
+mod jobs;
 mod refused;
 mod resumed;
 mod rotated;
@@ -26,11 +27,15 @@ fn cap() -> &'static [u8] {
     })
 }
 
-fn applet() -> Applet {
+pub(super) fn applet() -> Applet {
     Applet::from_bytes("ipae.cap", cap()).unwrap()
 }
 
-fn definition() -> Definition {
+fn job() -> Job {
+    Job::ipae(applet()).unwrap()
+}
+
+pub(super) fn definition() -> Definition {
     Definition::shipped("virtual-lab").unwrap()
 }
 
@@ -94,7 +99,7 @@ fn run_logged(
     let result = run(
         order,
         &definition(),
-        &applet(),
+        &job(),
         vec![station],
         &options(out),
         &mut |notice| {
@@ -159,5 +164,10 @@ fn an_order_becomes_cards() {
     let (again, events) = run_logged(dir.path(), &order, &mut station(dir.path()));
     let again = again.unwrap();
     assert_eq!((again.done, again.done_now, again.traffic.apdus), (3, 0, 0));
-    assert_eq!(events, [Event::Started { cards: 3, done: 3 }]);
+    let started = Event::Started {
+        cards: 3,
+        done: 3,
+        keys_in_host: false,
+    };
+    assert_eq!(events, [started]);
 }

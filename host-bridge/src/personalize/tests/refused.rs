@@ -56,7 +56,7 @@ fn a_card_with_too_little_memory() {
     let refused = run(
         &order(1),
         &small,
-        &applet(),
+        &job(),
         vec![&mut station(dir.path())],
         &options(dir.path()),
         &mut |_: &Notice| ControlFlow::Continue(()),
@@ -152,7 +152,7 @@ fn a_foreign_package_is_not_touched() {
     let outcome = run(
         &order,
         &definition(),
-        &applet(),
+        &job(),
         vec![&mut station(dir.path())],
         &replacing,
         &mut |_: &Notice| ControlFlow::Continue(()),
@@ -205,7 +205,7 @@ fn a_second_process_is_told() {
     run(
         &order,
         &definition(),
-        &applet(),
+        &job(),
         vec![&mut station(dir.path())],
         &options(dir.path()),
         &mut |_: &Notice| {

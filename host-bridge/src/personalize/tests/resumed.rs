@@ -44,7 +44,7 @@ fn stopped_at_every_event() {
         let stopped = run(
             &order,
             &definition(),
-            &applet(),
+            &job(),
             vec![&mut station(dir.path())],
             &options(dir.path()),
             &mut |_: &Notice| {
@@ -255,11 +255,11 @@ fn child() {
     };
     let out = Path::new(&out);
     let cap = std::fs::read(out.join("ipae.cap")).unwrap();
-    let applet = Applet::from_bytes("ipae.cap", &cap).unwrap();
+    let job = Job::ipae(Applet::from_bytes("ipae.cap", &cap).unwrap()).unwrap();
     run(
         &order(4),
         &definition(),
-        &applet,
+        &job,
         vec![&mut station(out)],
         &options(out),
         &mut |_: &Notice| ControlFlow::Continue(()),

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 const NEW: &str = "0F1E2D3C4B5A69788796A5B4C3D2E1F0";
 
 /// One card with new keys of version 31.
-fn order_with_new_keys() -> Order {
+pub(super) fn order_with_new_keys() -> Order {
     let hierarchy = Hierarchy::lab().unwrap();
     let eim = hierarchy.issue_eim("eim.lab.example").unwrap();
     let key = eim.certificate.public_key().unwrap().to_spki().unwrap();
