@@ -88,7 +88,7 @@ impl Applet {
     /// AID that an instance of a module of it has by default.
     pub fn instance_of(module: &[u8]) -> &[u8] {
         match module == aid::MODULE_IPAE {
-            true => &aid::INSTANCE_IPAE,
+            true => aid::INSTANCE_IPAE,
             false => module,
         }
     }

@@ -53,7 +53,7 @@ impl<'l> Session<'l> {
         if self.left
             && let Some(set) = self.set.clone()
         {
-            let select = command::select(&self.domain.aid().to_vec());
+            let select = command::select(self.domain.aid());
             self.domain.leave();
             self.domain
                 .send("SELECT of the issuer security domain", &select)?;
