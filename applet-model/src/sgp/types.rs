@@ -32,6 +32,16 @@ pub enum IdentityError {
         /// What came.
         found: char,
     },
+    /// Check digits that the others don't call for.
+    #[error("the check digits of the {what} are {found}, they should be {expected}")]
+    CheckDigits {
+        /// `EID` or `ICCID`.
+        what: &'static str,
+        /// Those that the other digits call for.
+        expected: String,
+        /// What came.
+        found: String,
+    },
 }
 
 fn digits(what: &'static str, text: &str) -> core::result::Result<Vec<u8>, IdentityError> {
@@ -155,6 +165,13 @@ macro_rules! fixed_octets {
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(pub [u8; $len]);
 
+        impl $name {
+            /// The bytes.
+            pub fn as_bytes(&self) -> &[u8; $len] {
+                &self.0
+            }
+        }
+
         impl FixedTag for $name {
             const TAG: Tag = super::asn1::tag($tag);
         }
@@ -238,12 +255,95 @@ impl FromStr for Eid {
 }
 
 impl Eid {
-    /// True if the last two digits make the number 1 modulo 97 (SGP.29 3.2, ISO/IEC 7064).
-    pub fn check_digits_fit(&self) -> bool {
-        let remainder = hex::encode(self.0).chars().try_fold(0u32, |rest, c| {
-            c.to_digit(10).map(|digit| (rest * 10 + digit) % 97)
-        });
-        remainder == Some(1)
+    /// The EID made of 30 digits and the check digits that belong to them.
+    ///
+    /// # Errors
+    /// [`IdentityError::Length`] (counted with the check digits) or [`IdentityError::Digit`].
+    pub fn with_check_digits(first_30: &str) -> core::result::Result<Self, IdentityError> {
+        let mut eid: Eid = format!("{first_30}00").parse()?;
+        let check = eid.expected_check_digits()?;
+        let [.., last] = &mut eid.0;
+        *last = ((check / 10) << 4) | (check % 10);
+        Ok(eid)
+    }
+
+    /// From 32 digits, with check digits that fit.
+    ///
+    /// # Errors
+    /// [`IdentityError`].
+    pub fn checked(text: &str) -> core::result::Result<Self, IdentityError> {
+        let eid: Eid = text.parse()?;
+        eid.check()?;
+        Ok(eid)
+    }
+
+    /// Checks the two check digits (SGP.29 3.2): with them the number is 1 modulo 97 (ISO/IEC 7064 MOD 97-10).
+    ///
+    /// # Errors
+    /// [`IdentityError::CheckDigits`] with those that would fit; [`IdentityError::Digit`] if it isn't made of digits.
+    pub fn check(&self) -> core::result::Result<(), IdentityError> {
+        let expected = self.expected_check_digits()?;
+        let [.., found] = self.0;
+        if found == ((expected / 10) << 4) | (expected % 10) {
+            return Ok(());
+        }
+        Err(IdentityError::CheckDigits {
+            what: "EID",
+            expected: format!("{expected:02}"),
+            found: format!("{found:02x}"),
+        })
+    }
+
+    /// 98 minus the remainder of the number with 00 for its check digits.
+    fn expected_check_digits(&self) -> core::result::Result<u8, IdentityError> {
+        let digits = digits("EID", &self.to_string())?;
+        let first = digits.iter().take(30).chain(&[0, 0]);
+        let rest = first.fold(0u32, |rest, digit| (rest * 10 + u32::from(*digit)) % 97);
+        Ok((98 - rest) as u8)
+    }
+}
+
+impl Iccid {
+    /// From 18 to 20 digits, with a check digit that fits.
+    ///
+    /// # Errors
+    /// [`IdentityError`].
+    pub fn checked(text: &str) -> core::result::Result<Self, IdentityError> {
+        let iccid: Iccid = text.parse()?;
+        iccid.check()?;
+        Ok(iccid)
+    }
+
+    /// Checks the last digit (ITU-T E.118, Luhn). Numbers of 18 digits are older than the check digit and come without one.
+    ///
+    /// # Errors
+    /// [`IdentityError::CheckDigits`] with the one that would fit; [`IdentityError::Digit`] if it isn't made of digits.
+    pub fn check(&self) -> core::result::Result<(), IdentityError> {
+        let digits = digits("ICCID", &self.to_string())?;
+        let Some((found, others)) = digits.split_last().filter(|(_, others)| others.len() > 17)
+        else {
+            return Ok(());
+        };
+        // From the right, every second digit doubled, the first of them with it.
+        let sum: u32 = others
+            .iter()
+            .rev()
+            .enumerate()
+            .map(|(i, digit)| match (i % 2, u32::from(*digit) * 2) {
+                (0, doubled) if doubled > 9 => doubled - 9,
+                (0, doubled) => doubled,
+                _ => u32::from(*digit),
+            })
+            .sum();
+        let expected = (10 - sum % 10) % 10;
+        if expected == u32::from(*found) {
+            return Ok(());
+        }
+        Err(IdentityError::CheckDigits {
+            what: "ICCID",
+            expected: expected.to_string(),
+            found: found.to_string(),
+        })
     }
 }
 
@@ -546,13 +646,41 @@ mod tests {
     fn identities_as_text() {
         let eid: Eid = "89049032123451234512345678901235".parse().unwrap();
         assert_eq!(eid.to_string(), "89049032123451234512345678901235");
-        assert!(eid.check_digits_fit());
-        assert!(
-            !"89049032123451234512345678901236"
-                .parse::<Eid>()
-                .unwrap()
-                .check_digits_fit()
+        // SGP.26's example eUICC.
+        assert_eq!(eid.check(), Ok(()));
+        assert_eq!(
+            Eid::with_check_digits("890490321234512345123456789012"),
+            Ok(eid)
         );
+        assert_eq!(
+            Eid::checked("89049032123451234512345678901236"),
+            Err(IdentityError::CheckDigits {
+                what: "EID",
+                expected: "35".into(),
+                found: "36".into()
+            })
+        );
+        // The EID of a public test card.
+        assert_eq!(
+            Eid::with_check_digits("898821199000000000000000000000")
+                .unwrap()
+                .to_string(),
+            "89882119900000000000000000000005"
+        );
+        assert!(Eid([0xAB; 16]).check().is_err() && Eid::checked("8904").is_err());
+        assert!(Iccid::checked("8988303000000614224").is_ok());
+        assert_eq!(
+            Iccid::checked("8988303000000614228"),
+            Err(IdentityError::CheckDigits {
+                what: "ICCID",
+                expected: "4".into(),
+                found: "8".into()
+            })
+        );
+        // Without a check digit, and too short.
+        assert!(Iccid::checked("898830300000061422").is_ok());
+        assert!(Iccid::checked("89883030000006142").is_err());
+        assert!(Iccid([0xAB; 10]).check().is_err());
         let iccid: Iccid = "8931080019000000005".parse().unwrap();
         assert_eq!(
             iccid.to_der().unwrap(),

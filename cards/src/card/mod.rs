@@ -162,8 +162,16 @@ impl VirtualCard {
             definition,
             isd_keys,
             seed,
-            euicc,
+            mut euicc,
         } = config;
+        // What the product is comes before what an eUICC's configuration says in general.
+        let product = &definition.euicc;
+        euicc.setup.versions.iot = vec![product.sgp32.number()];
+        let room = &mut euicc.setup.limits;
+        room.volatile_memory = bytes(definition.memory.transient_reset);
+        if let Some(memory) = product.profile_memory {
+            room.profile_memory = bytes(memory);
+        }
         let euicc = Euicc::new(euicc)?;
         let isd = definition.isd.aid.bytes();
         let isd = Aid::new(isd).ok_or(CardError::Aid(isd.len()))?;
@@ -438,9 +446,12 @@ impl VirtualCard {
     }
 }
 
+fn bytes(n: u32) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
 fn limits(definition: &Definition) -> Limits {
     let memory = &definition.memory;
-    let bytes = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     Limits {
         persistent: bytes(memory.persistent),
         transient_reset: bytes(memory.transient_reset),

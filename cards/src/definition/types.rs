@@ -305,6 +305,9 @@ pub struct Euicc {
     pub es10_block: u8,
     /// Which channel the TERMINAL CAPABILITY that selects IPAd or IPAe has to go over.
     pub terminal_capability: TerminalCapabilityChannel,
+    /// Memory for downloaded profiles, bytes; without it the eUICC's configuration says how much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_memory: Option<u32>,
 }
 
 /// Versions of SGP.32.
@@ -319,6 +322,17 @@ pub enum Sgp32Version {
     /// SGP.32 v1.3.
     #[serde(rename = "1.3")]
     V1_3,
+}
+
+impl Sgp32Version {
+    /// As `iotVersion` shows it.
+    pub fn number(self) -> [u8; 3] {
+        match self {
+            Sgp32Version::V1_0 => [1, 0, 0],
+            Sgp32Version::V1_2 => [1, 2, 0],
+            Sgp32Version::V1_3 => [1, 3, 0],
+        }
+    }
 }
 
 /// How the applet's ES10 port is bound.

@@ -1,8 +1,9 @@
 //! What an eUICC is made of: the part that a TOML file says, and the part that belongs to one card.
 
 use super::Eid;
+use super::Iccid;
 use super::local::LocalManagement;
-use super::profile::{Iccid, Owner, Profile};
+use super::profile::{Owner, Profile};
 use crate::pki::{EuiccCredential, Hierarchy, PkiError};
 use serde::{Deserialize, Serialize};
 
@@ -198,6 +199,9 @@ impl EuiccSetup {
                 .any(|p| p.iccid == profile.iccid)
             {
                 return Err(ConfigError::DuplicateIccid(profile.iccid));
+            }
+            if let Err(error) = profile.iccid.check() {
+                return refuse(error.to_string());
             }
             let imsi = &profile.imsi;
             if !(6..=15).contains(&imsi.len()) || !imsi.bytes().all(|b| b.is_ascii_digit()) {

@@ -5,10 +5,10 @@
 //! bound to is kept, so that a broken download can be taken up with the same package.
 
 use super::Euicc;
+use super::Iccid;
 use super::choices::{HASH_CC_ONLY_IF_ASKED, MISSING_OID_IS_INVALID_OID};
 use super::es10::{Function, Refusal, answer};
 use super::load::Load;
-use super::profile::Iccid;
 use super::state::{OneTimeKey, State};
 use crate::pki::{
     Cert, ChainError, EuiccCredential, PkiError, PublicKey, SecretKey, ServerRole,

@@ -1,11 +1,12 @@
 //! The end of a download: what metadata are accepted, the profile that is installed, and the signed
 //! ProfileInstallationResult (SGP.22 5.5.3, 2.5.6, 5.7.6).
 
+use super::Iccid;
 use super::choices::PPR1_WANTS_NO_OTHER_PROFILE;
 use super::download::{JustInstalled, Session};
 use super::es10::{Function, Refusal};
 use super::load::{Load, Refused};
-use super::profile::{Event, Iccid, Icon, NotificationConfig, Owner, PolicyRules, Profile};
+use super::profile::{Event, Icon, NotificationConfig, Owner, PolicyRules, Profile};
 use super::profile::{ProfileClass, named_bits};
 use super::state::{State, StoredNotification};
 use super::{Euicc, free_isdp_aid};
@@ -42,7 +43,7 @@ fn interpret(package: &[u8]) -> Result<Interpreted, (ErrorReason, Vec<u8>)> {
     match saip::install::install(package) {
         Ok(installed) => Ok(Interpreted {
             sima: installed.response().to_bytes(),
-            iccid: Iccid::from_bytes(installed.iccid),
+            iccid: Iccid(installed.iccid),
             imsi: installed.imsi.clone(),
             size: installed.size(),
         }),
@@ -72,7 +73,7 @@ impl Euicc {
         metadata: &StoreMetadataRequest,
         dp_proprietary: &[u8],
     ) -> Result<Installation, ErrorReason> {
-        let iccid = Iccid::from(metadata.iccid);
+        let iccid = metadata.iccid;
         if self.state.profile(&iccid).is_some() {
             return Err(ErrorReason::IccidAlreadyExists);
         }

@@ -2,17 +2,18 @@
 //! enabling.
 
 use super::Euicc;
+use super::Iccid;
 use super::choices::{EMPTY_NICKNAME_REMOVES, GET_PROFILES_INFO_TAGS};
 use super::es10::{Function, Refusal, answer, code, text};
 use super::local::refresh_flag;
-use super::profile::{Iccid, Profile};
+use super::profile::Profile;
 use super::state::{ImmediateEnable, State};
 use applet_model::tlv::{self, Tlv};
 
 /// The ICCID in a data object.
 pub(super) fn iccid(tlv: &Tlv<'_>) -> Result<Iccid, Refusal> {
     let bytes: [u8; 10] = tlv.value.try_into().map_err(|_| Refusal::Data)?;
-    Ok(Iccid::from_bytes(bytes))
+    Ok(Iccid(bytes))
 }
 
 /// The tags in a tag list (5C).

@@ -12,7 +12,6 @@ pub mod choices;
 pub mod config;
 mod crl;
 mod download;
-mod eid;
 mod eim_config;
 mod es10;
 pub mod hexbytes;
@@ -33,10 +32,10 @@ mod switch;
 #[cfg(test)]
 mod tests;
 
+pub use applet_model::sgp::{Eid, Iccid};
 pub use config::{ConfigError, EuiccConfig, EuiccSetup, LAB_TOML};
-pub use eid::{Eid, EidError};
 pub use local::LocalManagement;
-pub use profile::{Iccid, Profile, ProfileClass};
+pub use profile::{Profile, ProfileClass};
 pub use session::Es10Session;
 pub use state::{Eim, State};
 
@@ -311,6 +310,12 @@ impl Euicc {
     /// command's data, E0 (SGP.22's version) and E1 (`euiccConfiguration`).
     pub fn isdr_fci(&self) -> Vec<u8> {
         self.select_response(aid::ISD_R)
+    }
+
+    /// Changes what the factory put into a profile, such as its policy rules: for tests. False if it isn't there.
+    pub fn change_profile(&mut self, iccid: &Iccid, change: impl FnOnce(&mut Profile)) -> bool {
+        let profile = self.state.profiles.iter_mut().find(|p| p.iccid == *iccid);
+        profile.map(change).is_some()
     }
 
     /// The public key of the eUICC's certificate for a CI (`None`: the first), for one who checks its signatures.

@@ -2,140 +2,9 @@
 
 use super::hexbytes;
 use crate::saip::asn1::Secret;
-use applet_model::{sgp, tlv};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::fmt;
-use std::str::FromStr;
-
-/// An ICCID: 19 or 20 decimal digits, kept as in EF ICCID: ten bytes, nibbles swapped, padded with F
-/// (ETSI TS 102 221 13.2).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Iccid([u8; 10]);
-
-/// Why a text is not an ICCID.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IccidError {
-    /// Not 18 to 20 digits.
-    #[error("an ICCID has 18 to 20 digits, this has {0}")]
-    Length(usize),
-    /// Something that is no decimal digit.
-    #[error("an ICCID has decimal digits only, digit {position} is {found:?}")]
-    Digit {
-        /// Which digit, from 1.
-        position: usize,
-        /// What stands there.
-        found: char,
-    },
-    /// The last digit doesn't fit (ITU-T E.118, Luhn).
-    #[error("the check digit of the ICCID is {found}, it should be {expected}")]
-    CheckDigit {
-        /// The digit that the others call for.
-        expected: u32,
-        /// The digit found.
-        found: u32,
-    },
-}
-
-impl Iccid {
-    /// The ICCID with these ten bytes, whatever they are: from a card or a command.
-    pub fn from_bytes(bytes: [u8; 10]) -> Self {
-        Iccid(bytes)
-    }
-
-    /// The ten bytes of the data object.
-    pub fn as_bytes(&self) -> &[u8; 10] {
-        &self.0
-    }
-}
-
-impl From<sgp::Iccid> for Iccid {
-    fn from(iccid: sgp::Iccid) -> Self {
-        Iccid(iccid.0)
-    }
-}
-
-impl From<Iccid> for sgp::Iccid {
-    fn from(iccid: Iccid) -> Self {
-        sgp::Iccid(iccid.0)
-    }
-}
-
-impl FromStr for Iccid {
-    type Err = IccidError;
-
-    fn from_str(text: &str) -> Result<Self, IccidError> {
-        let mut digits = Vec::with_capacity(20);
-        for (i, c) in text.chars().enumerate() {
-            digits.push(c.to_digit(10).ok_or(IccidError::Digit {
-                position: i + 1,
-                found: c,
-            })?);
-        }
-        if !(18..=20).contains(&digits.len()) {
-            return Err(IccidError::Length(digits.len()));
-        }
-        // Luhn: from the right, every second digit doubled.
-        let sum: u32 = digits
-            .iter()
-            .rev()
-            .skip(1)
-            .enumerate()
-            .map(|(i, d)| match (i % 2, d * 2) {
-                (0, doubled) if doubled > 9 => doubled - 9,
-                (0, doubled) => doubled,
-                _ => *d,
-            })
-            .sum();
-        let expected = (10 - sum % 10) % 10;
-        let found = digits.last().copied().unwrap_or_default();
-        // Numbers of 18 digits are older than the check digit and come without one.
-        if digits.len() > 18 && expected != found {
-            return Err(IccidError::CheckDigit { expected, found });
-        }
-        let mut bytes = [0xFF; 10];
-        for (i, d) in digits.iter().enumerate() {
-            if let Some(b) = bytes.get_mut(i / 2) {
-                *b = match i % 2 {
-                    0 => 0xF0 | *d as u8,
-                    _ => (*b & 0x0F) | (*d as u8) << 4,
-                };
-            }
-        }
-        Ok(Iccid(bytes))
-    }
-}
-
-impl fmt::Display for Iccid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for b in self.0 {
-            for nibble in [b & 15, b >> 4] {
-                if nibble < 15 {
-                    write!(f, "{nibble:x}")?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Iccid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Iccid({self})")
-    }
-}
-
-impl Serialize for Iccid {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Iccid {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+use applet_model::sgp::Iccid;
+use applet_model::tlv;
+use serde::{Deserialize, Serialize};
 
 /// `profileClass`, 95 (SGP.22 2.4.5.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -409,22 +278,6 @@ impl Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn iccids() {
-        let iccid: Iccid = "8988303000000614224".parse().unwrap();
-        assert_eq!(hex::encode_upper(iccid.as_bytes()), "988803030000604122F4");
-        assert_eq!(iccid.to_string(), "8988303000000614224");
-        assert_eq!(
-            "8988303000000614228".parse::<Iccid>(),
-            Err(IccidError::CheckDigit {
-                expected: 4,
-                found: 8
-            })
-        );
-        assert!("89883030000006142".parse::<Iccid>().is_err());
-        assert!("898830300000061422x".parse::<Iccid>().is_err());
-    }
 
     #[test]
     fn bit_strings_are_der() {

@@ -2,10 +2,12 @@
 //! the whole package was executed.
 
 use super::Euicc;
+use super::Iccid;
 use super::choices::{DELETE_SEES_MARKS, LIST_PROFILE_INFO_TAGS, SECOND_ENABLE};
 use super::package::{Done, terminated};
-use super::profile::{Event, Iccid};
+use super::profile::Event;
 use super::state::State;
+use applet_model::sgp::Encode;
 use applet_model::sgp::es10::{SetDefaultDpAddressResponse, SetDefaultDpAddressResult};
 use applet_model::sgp::euicc_package::{Enable, Psmo};
 use applet_model::sgp::euicc_result::{
@@ -14,7 +16,6 @@ use applet_model::sgp::euicc_result::{
     UnsetFallbackAttributeResult,
 };
 use applet_model::sgp::profile::ProfileInfoListError;
-use applet_model::sgp::{self, Encode};
 use applet_model::tlv;
 
 /// The enable of a package.
@@ -42,10 +43,6 @@ impl Marks {
     }
 }
 
-fn own(iccid: &sgp::Iccid) -> Iccid {
-    Iccid::from(*iccid)
-}
-
 impl Euicc {
     /// Executes one operation on the state that the package leads to.
     pub(super) fn psmo(&mut self, op: &Psmo, state: &mut State, marks: &mut Marks) -> Done {
@@ -61,11 +58,9 @@ impl Euicc {
         let result = match op {
             Psmo::Enable(op) => EuiccResultData::EnableResult(self.enable(op, state, marks)),
             Psmo::Disable(op) => {
-                EuiccResultData::DisableResult(self.disable(&own(&op.iccid), state, marks))
+                EuiccResultData::DisableResult(self.disable(&op.iccid, state, marks))
             }
-            Psmo::Delete(op) => {
-                EuiccResultData::DeleteResult(self.delete(&own(&op.iccid), state, marks))
-            }
+            Psmo::Delete(op) => EuiccResultData::DeleteResult(self.delete(&op.iccid, state, marks)),
             Psmo::ListProfileInfo(op) => {
                 let value = if marks.changed {
                     let code = ProfileInfoListError::ProfileChangeOngoing.code() as u8;
@@ -100,7 +95,7 @@ impl Euicc {
                 })
             }
             Psmo::SetFallbackAttribute(op) => {
-                EuiccResultData::SetFallbackAttributeResult(set_fallback(&own(&op.iccid), state))
+                EuiccResultData::SetFallbackAttributeResult(set_fallback(&op.iccid, state))
             }
             Psmo::UnsetFallbackAttribute(_) => {
                 EuiccResultData::UnsetFallbackAttributeResult(unset_fallback(state))
@@ -133,7 +128,7 @@ impl Euicc {
     }
 
     fn enable(&mut self, op: &Enable, state: &mut State, marks: &mut Marks) -> EnableProfileResult {
-        let iccid = own(&op.iccid);
+        let iccid = op.iccid;
         if marks.enable.is_some() {
             return EnableProfileResult::from_code(i64::from(SECOND_ENABLE));
         }

@@ -1,10 +1,11 @@
 //! What the eUICC keeps in non-volatile memory.
 
+use super::Iccid;
 use super::config::{AuthorisationRule, Limits, Versions};
 use super::crl::RevocationList;
 use super::hexbytes;
 use super::local::LocalManagement;
-use super::profile::{Event, Iccid, Profile};
+use super::profile::{Event, Profile};
 use serde::{Deserialize, Serialize};
 
 /// An associated eIM (SGP.32 2.11.1).

@@ -2,10 +2,11 @@
 //! and back (SGP.32 3.3.3, 5.9.20 to 5.9.23), and what every switch leaves behind.
 
 use super::Euicc;
+use super::Iccid;
 use super::choices::EMERGENCY_IS_NOTIFIED;
 use super::es10::{Function, code};
 use super::local::refresh_flag;
-use super::profile::{Event, Iccid, ProfileClass};
+use super::profile::{Event, ProfileClass};
 use super::state::State;
 use applet_model::sgp::es10::{
     DisableEmergencyProfileResult, EnableEmergencyProfileResult, ExecuteFallbackMechanismResult,

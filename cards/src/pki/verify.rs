@@ -170,12 +170,10 @@ pub fn verify_euicc_chain(
         attribute::SERIAL_NUMBER,
     )
     .unwrap_or_default();
-    found
-        .parse()
-        .map_err(|e: crate::euicc::EidError| ChainError::Eid {
-            found,
-            detail: e.to_string(),
-        })
+    Eid::checked(&found).map_err(|e| ChainError::Eid {
+        found,
+        detail: e.to_string(),
+    })
 }
 
 /// What a server's certificate is for (SGP.22 4.5.2.1.0.4).

@@ -225,7 +225,7 @@ impl ProfileHeader {
     /// order (8.2), EF.ICCID and the profile's metadata swap each pair.
     pub fn profile_iccid(&self) -> Option<Iccid> {
         let bytes = self.iccid.as_bytes().try_into().ok()?;
-        Some(Iccid::from_bytes(swapped(bytes)))
+        Some(Iccid(swapped(bytes)))
     }
 
     /// The field `iccid` for this ICCID.

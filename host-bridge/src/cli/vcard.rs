@@ -70,7 +70,7 @@ impl Vcard {
 
 fn make(new: New, out: &Out) -> Result<(), Failure> {
     let definition = card::find(&new.card)?;
-    let eid: Eid = new.eid.parse().or_exit(exit::USAGE)?;
+    let eid = Eid::checked(&new.eid).or_exit(exit::USAGE)?;
     let setup = EuiccSetup::lab().or_exit(exit::FAILED)?;
     let euicc = EuiccConfig::issue(eid, new.seed, &new.pki.load()?, setup).or_exit(exit::KEYS)?;
     let config = CardConfig::with_test_keys(definition, new.seed, euicc).or_exit(exit::KEYS)?;

@@ -10,10 +10,11 @@ use applet_gen::gp::command::{self, Install};
 use applet_gen::gp::load::{LoadError, load_commands};
 use applet_model::apdu::{ApduError, Command, Response};
 use applet_model::cat::{self, GeneralResult, ProactiveCommand, TerminalResponse};
+use applet_model::sgp::IdentityError;
 use applet_model::status::Sw;
 use cards::card::{CardConfig, CardError, VirtualCard};
 use cards::definition::Definition;
-use cards::euicc::{ConfigError, Eid, EidError, EuiccConfig};
+use cards::euicc::{ConfigError, Eid, EuiccConfig};
 use cards::observe::{Apdus, Names, Shared, Thrown, Tracer};
 use cards::vm::{Observer, Usage};
 use std::collections::BTreeSet;
@@ -30,7 +31,7 @@ const EID: &str = "890490320000000000000000000001";
 pub enum SessionError {
     /// The EID of the card isn't one.
     #[error(transparent)]
-    Eid(#[from] EidError),
+    Eid(#[from] IdentityError),
     /// The card's eUICC can't be made.
     #[error(transparent)]
     Euicc(#[from] ConfigError),

@@ -140,7 +140,7 @@ impl OrderRow {
         let mut row = Row { cells, faults };
         let eid = row.value("eid", |text| {
             let eid: Eid = text.parse().map_err(|e| format!("{e}"))?;
-            match eid.check_digits_fit() {
+            match eid.check().is_ok() {
                 true => Ok(eid),
                 false => Err(format!(
                     "{text}: the check digits (the last two) do not fit"

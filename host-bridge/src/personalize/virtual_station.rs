@@ -7,7 +7,7 @@ use crate::order::OrderRow;
 use crate::transport::{LinkError, VirtualLink};
 use cards::card::{CardConfig, VirtualCard};
 use cards::definition::Definition;
-use cards::euicc::{Eid, EuiccConfig, EuiccSetup};
+use cards::euicc::{EuiccConfig, EuiccSetup};
 use cards::pki::Hierarchy;
 use std::path::{Path, PathBuf};
 
@@ -69,16 +69,15 @@ impl VirtualStation {
             eid: name.clone(),
             problem,
         };
-        let eid = Eid::from_bytes(row.eid.0).map_err(|e| fail(e.to_string()))?;
         let mut setup = self.setup.clone();
         for (profile, iccid) in setup.profiles.iter_mut().zip(&row.iccids) {
-            profile.iccid = cards::euicc::Iccid::from_bytes(iccid.0);
+            profile.iccid = *iccid;
         }
         // Each card has random numbers of its own, the same ones in every run with this seed.
         let seed = row.eid.0.iter().fold(self.seed, |s, &b| {
             s.wrapping_mul(0x0100_0000_01B3) ^ u64::from(b)
         });
-        let euicc = EuiccConfig::issue(eid, seed, &self.hierarchy, setup)
+        let euicc = EuiccConfig::issue(row.eid, seed, &self.hierarchy, setup)
             .map_err(|e| fail(e.to_string()))?;
         let keys = self.definition.isd.scp03.test_keys.as_ref();
         let keys = keys.ok_or_else(|| fail("the card definition has no test keys".to_owned()))?;

@@ -221,6 +221,7 @@ pub struct Bench {
     smdp: Option<(Smdp, ServerHandle)>,
     /// EID of the card.
     pub eid: Eid,
+    definition: Definition,
     lockstep: Option<Lockstep>,
     steps: Vec<(Step, Instant)>,
     /// Counts the applet's work, to predict its time by the definition's cost model.
@@ -265,7 +266,10 @@ impl Bench {
             .reset()
             .map_err(|e| Failure::Message(e.to_string()))?;
         let certificates = certificates(&mut subject, &definition)?;
-        let watch = definition.cost.and_then(|cost| watch(&mut subject, cost));
+        let watch = definition
+            .cost
+            .clone()
+            .and_then(|cost| watch(&mut subject, cost));
         let mut registration = Registration {
             certificates: Some(certificates),
             association_token: None,
@@ -296,6 +300,7 @@ impl Bench {
             hierarchy,
             smdp: None,
             eid,
+            definition,
             lockstep,
             steps: Vec::new(),
             watch,
@@ -432,6 +437,24 @@ impl Bench {
     pub fn power_off(&mut self) -> Result<(), Failure> {
         self.terminal.power_off();
         self.follow()
+    }
+
+    /// Switches the device off, and asks the ISD-R as a device with an assistant of its own does before its toolkit
+    /// session begins.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn es10(&mut self, request: &impl Encode) -> Result<Vec<u8>, Failure> {
+        let wrong = |e: &dyn std::fmt::Display| Failure::Message(e.to_string());
+        let request = request.to_der().map_err(|e| wrong(&e))?;
+        self.terminal.power_off();
+        let subject = self.terminal.link_mut();
+        subject.reset().map_err(|e| wrong(&e))?;
+        let mut es10 = Es10::open(subject, &self.definition)?;
+        let answer = es10.call(&request)?;
+        es10.close()?;
+        self.follow()?;
+        Ok(answer)
     }
 
     /// Virtual milliseconds so far.

@@ -11,6 +11,7 @@ mod eims;
 mod faults;
 mod power;
 mod profiles;
+mod switches;
 
 pub use bench::{Bench, DAY, EIM_ADDRESS, Failure, SECOND_ADDRESS, Setup, Step};
 pub use download::{PushFigures, measure as measure_push};
@@ -75,6 +76,10 @@ pub const SCENARIOS: &[Scenario] = &[
     any("wrong-eid", "a package for another EID is refused", faults::wrong_eid),
     any("unknown-eim", "a package of an unknown eIM is refused", faults::unknown_eim),
     any("change-eim", "addEim, listEim, updateEim, deleteEim, then polling the new eIM", eims::change_eim),
+    inside("fallback-and-return", "fallback attribute, fallback and return: the codes, and what the eIM finds", switches::fallback_and_return),
+    inside("emergency-profile", "while the Emergency Profile is enabled packages are refused; then the profile before it is back", switches::emergency_profile),
+    inside("policy-rules", "PPR1 refuses enable and disable, PPR2 delete; without them it works", switches::policy_rules),
+    inside("local-switch", "an LPA in the device switches; the IPAe goes on over the new profile", switches::local_switch),
     any("queued-while-off", "ten operations queued while the device is off, executed in order", profiles::queued_while_off),
     any("eim-unreachable", "the eIM is unreachable, then back", faults::eim_unreachable),
     any("eim-silent", "the eIM takes a request and never answers", faults::eim_silent),

@@ -350,3 +350,60 @@ fn certificates_are_given_for_a_known_ci() {
     let answer: GetCertsResponse = lab.call(&unknown);
     assert!(matches!(answer, GetCertsResponse::GetCertsError(e) if e.code() == 1));
 }
+
+#[test]
+fn two_eims_have_each_their_own_key_counter_and_token() {
+    let mut lab = Lab::new();
+    let second = other_eim();
+    let entry = second.configuration_data(40, true).unwrap();
+    let added = lab.ecos(vec![Eco::AddEim(entry)]);
+    assert_eq!(added[0].summary(), "addEimResult associationToken 2");
+    let first = (lab.eim.clone(), lab.token, lab.counter);
+    let list = || EuiccPackage::PsmoList(vec![Psmo::list_profile_info()]);
+
+    // Of the second, in the first one's name: with its own key, then with its own token.
+    let order = lab.order(list());
+    lab.eim.key = second.key.clone();
+    let package = lab.sign(order);
+    assert!(matches!(
+        lab.load(&package, None),
+        EuiccPackageResult::EuiccPackageErrorUnsigned(e) if e.association_token == Some(1)
+    ));
+    lab.eim = first.0.clone();
+    let mut order = lab.order(list());
+    order.token = Some(2);
+    let package = lab.sign(order);
+    assert!(matches!(
+        lab.load(&package, None),
+        EuiccPackageResult::EuiccPackageErrorUnsigned(_)
+    ));
+
+    // The second's counter is its own, and neither's package runs for the other.
+    lab.eim = second;
+    lab.token = Some(2);
+    lab.counter = 39;
+    let order = lab.order(list());
+    assert_eq!(lab.error(order), EuiccPackageErrorCode::ReplayError);
+    assert_eq!(lab.codes(vec![Psmo::enable(iccid(BETA), false)]).len(), 1);
+    assert_eq!(
+        lab.euicc.state().eim("eim2.lab.example").unwrap().counter,
+        41
+    );
+    let of_first = lab.euicc.state().eim("eim.lab.example").unwrap();
+    assert_eq!(of_first.counter, first.2);
+
+    // One dismisses the other, which then is unknown; its stored results stay until they are fetched.
+    let stored = lab.euicc.state().results.len();
+    assert_eq!(
+        eco_codes(&mut lab, vec![Eco::delete_eim("eim.lab.example")]),
+        ["deleteEimResult ok(0)"]
+    );
+    assert_eq!(lab.euicc.state().results.len(), stored + 1);
+    (lab.eim, lab.token, lab.counter) = first;
+    let order = lab.order(list());
+    let package = lab.sign(order);
+    assert!(matches!(
+        lab.load(&package, None),
+        EuiccPackageResult::EuiccPackageErrorUnsigned(e) if e.association_token.is_none()
+    ));
+}

@@ -1,6 +1,7 @@
 //! The eUICC as an IPA and an eIM see it. Answers are read with the data objects of `applet_model::sgp`,
 //! which is another encoder than the eUICC's own.
 
+mod codes;
 mod download;
 mod eims;
 mod functions;
@@ -30,7 +31,7 @@ fn eid() -> Eid {
     Eid::with_check_digits("890490320010012345670000000001").unwrap()
 }
 
-fn iccid(text: &str) -> sgp::Iccid {
+fn iccid(text: &str) -> Iccid {
     text.parse().unwrap()
 }
 
@@ -47,7 +48,7 @@ struct Lab {
 /// A whole package by default right; each field can be made wrong.
 struct Order {
     eim_id: String,
-    eid: sgp::Eid,
+    eid: Eid,
     counter: u64,
     transaction: Option<TransactionId>,
     token: Option<i64>,
@@ -103,7 +104,7 @@ impl Lab {
         self.counter += 1;
         Order {
             eim_id: self.eim.fqdn.clone(),
-            eid: sgp::Eid(*eid().as_bytes()),
+            eid: eid(),
             counter: self.counter,
             transaction: TransactionId::new([0xAB, self.counter as u8]),
             token: self.token,

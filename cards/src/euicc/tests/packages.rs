@@ -118,7 +118,7 @@ fn a_package_is_refused_for_each_reason_once() {
 
     // Signed errors.
     let mut order = lab.order(list());
-    order.eid = sgp::Eid([0x11; 16]);
+    order.eid = Eid([0x11; 16]);
     assert_eq!(lab.error(order), EuiccPackageErrorCode::InvalidEid);
     let mut order = lab.order(list());
     order.counter = 0x80_0000;

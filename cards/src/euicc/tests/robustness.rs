@@ -38,20 +38,31 @@ fn life() -> (Lab, Vec<Vec<u8>>) {
     (start, commands)
 }
 
-#[test]
-fn a_power_cut_before_each_write_leaves_the_old_state_and_the_command_can_be_repeated() {
-    let (start, commands) = life();
+/// A function for the device, or one for the IPAe.
+fn send(lab: &mut Lab, command: &[u8]) -> Result<Es10Answer, PowerCut> {
+    match command {
+        [0xBF, 0x31..=0x34, ..] => Ok(lab.euicc.es10_of_device(&mut lab.nvm, command)?.0),
+        _ => lab.euicc.es10(&mut lab.nvm, command),
+    }
+}
+
+/// Cuts the power before each write of these commands: the old state is there, with its notifications, and what the
+/// terminal sees is what is enabled; the command can be repeated, and then all is as without the cut.
+fn survives_cuts(start: &Lab, commands: &[Vec<u8>], at_least: u64) {
     let mut whole = start.clone();
-    let answers: Vec<_> = commands.iter().map(|c| whole.send(c)).collect();
-    let writes = whole.nvm.writes;
-    assert!(writes >= 8, "{writes}");
+    let answers: Vec<_> = commands
+        .iter()
+        .map(|command| send(&mut whole, command).unwrap())
+        .collect();
+    let writes = whole.nvm.writes - start.nvm.writes;
+    assert!(writes >= at_least, "{writes}");
     for cut in 0..writes {
         let mut lab = start.clone();
-        lab.nvm.cut_before = Some(cut);
+        lab.nvm.cut_after(cut);
         let mut cuts = 0;
         for (command, expected) in commands.iter().zip(&answers) {
             let before = lab.euicc.state().clone();
-            let done = match lab.euicc.es10(&mut lab.nvm, command) {
+            let done = match send(&mut lab, command) {
                 Ok(answer) => answer,
                 Err(_) => {
                     cuts += 1;
@@ -59,7 +70,12 @@ fn a_power_cut_before_each_write_leaves_the_old_state_and_the_command_can_be_rep
                     lab.euicc.check_invariants().unwrap();
                     lab.nvm.restore();
                     lab.euicc.refresh();
-                    lab.send(command)
+                    let iccid = |p: Option<&Profile>| p.map(|p| p.iccid);
+                    assert_eq!(
+                        iccid(lab.euicc.visible_profile()),
+                        iccid(lab.euicc.enabled_profile())
+                    );
+                    send(&mut lab, command).unwrap()
                 }
             };
             assert_eq!(done, *expected);
@@ -67,6 +83,36 @@ fn a_power_cut_before_each_write_leaves_the_old_state_and_the_command_can_be_rep
         assert_eq!(cuts, 1);
         assert!(lab.euicc.state() == whole.euicc.state());
     }
+}
+
+#[test]
+fn a_power_cut_before_each_write_leaves_the_old_state_and_the_command_can_be_repeated() {
+    let (start, commands) = life();
+    survives_cuts(&start, &commands, 8);
+}
+
+#[test]
+fn local_management_fallback_emergency_and_reset_survive_power_cuts_too() {
+    let mut start = Lab::new();
+    start.profile(GAMMA).ecall = true;
+    start.profile(BETA).fallback = true;
+    let commands = [
+        // Enable, disable, enable again by an LPA.
+        "BF3111A00C5A0A989909020000000000928101FF",
+        "BF3211A00C5A0A989909020000000000928101FF",
+        "BF3111A00C5A0A989909010000000000318101FF",
+        // To the Fallback Profile; an emergency over it; back from both.
+        "BF5D038001FF",
+        "BF5B038001FF",
+        "BF5C038001FF",
+        "BF5E038001FF",
+        // Delete; reset of the default address, then of all there is.
+        "BF330C5A0A98990902000000000092",
+        "BF340482020520",
+        "BF640482020186",
+    ]
+    .map(|command| hex::decode(command).unwrap());
+    survives_cuts(&start, &commands, 10);
 }
 
 #[test]

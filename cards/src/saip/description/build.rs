@@ -22,7 +22,6 @@ use crate::saip::{Element, Package};
 use applet_model::sgp::{Aid, Octets};
 use der::Decode;
 use der::asn1::{Null, ObjectIdentifier};
-use std::str::FromStr;
 
 type Text<T> = Result<T, String>;
 
@@ -136,7 +135,7 @@ impl HeaderText {
                 used
             }
         };
-        let iccid = Iccid::from_str(&self.iccid).map_err(|error| error.to_string())?;
+        let iccid = Iccid::checked(&self.iccid).map_err(|error| error.to_string())?;
         Ok(Element::Header(ProfileHeader {
             major_version: version.0,
             minor_version: version.1,

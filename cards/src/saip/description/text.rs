@@ -3,7 +3,6 @@
 use crate::definition::Hex;
 use crate::euicc::Iccid;
 use crate::fs::imsi_file;
-use std::str::FromStr;
 
 /// `fillFileContent` in words.
 pub struct Content;
@@ -21,7 +20,7 @@ impl Content {
                 true => Ok(imsi_file(digits)),
                 false => Err(format!("imsi:{digits}: an IMSI has 5 to 15 digits")),
             },
-            Some(("iccid", digits)) => Iccid::from_str(digits)
+            Some(("iccid", digits)) => Iccid::checked(digits)
                 .map(|iccid| iccid.as_bytes().to_vec())
                 .map_err(|error| format!("iccid:{digits}: {error}")),
             Some(("text", text)) => Ok(text.as_bytes().to_vec()),
@@ -41,7 +40,7 @@ impl Content {
             "ef-iccid" => bytes
                 .try_into()
                 .ok()
-                .map(|bytes| format!("iccid:{}", Iccid::from_bytes(bytes))),
+                .map(|bytes| format!("iccid:{}", Iccid(bytes))),
             _ => None,
         };
         words
