@@ -2,7 +2,7 @@
 
 use super::profile::{self, Kind, Request, attribute};
 use super::smdp;
-use super::verify::{attribute_text, permitted, verify_euicc_chain};
+use super::verify::{ServerRole, attribute_text, permitted, verify_euicc_chain};
 use super::{Cert, PkiError, SecretKey, SmdpCredential};
 use crate::euicc::Eid;
 use applet_model::sgp::PublicKeyDer;
@@ -246,6 +246,8 @@ impl Hierarchy {
             for (files, credential) in smdp::FILES.iter().zip([&smdp.auth, &smdp.pb]) {
                 write_pair(dir, *files, &credential.certificate, Some(&credential.key))?;
             }
+            let tls = self.issue_server(&smdp.address, ServerRole::Tls, (2020, 2050))?;
+            write_pair(dir, smdp::TLS_FILE, &tls.certificate, Some(&tls.key))?;
         }
         let manifest = toml::to_string(&Manifest {
             format: 1,

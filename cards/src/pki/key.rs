@@ -6,6 +6,7 @@ use der::pem::LineEnding;
 use der::referenced::OwnedToRef;
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
+use p256::pkcs8::EncodePrivateKey;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use spki::{EncodePublicKey, SubjectPublicKeyInfoOwned};
@@ -94,6 +95,18 @@ impl SecretKey {
             .map_err(|e| PkiError::Key(e.to_string()))?
             .to_sec1_pem(LineEnding::LF)
             .map_err(|e| PkiError::Key(e.to_string()))
+    }
+
+    /// The key in PKCS#8, DER, as libraries for TLS take it.
+    ///
+    /// # Errors
+    /// [`PkiError::Key`] if the encoder refuses.
+    pub fn to_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, PkiError> {
+        let key = p256::SecretKey::from_slice(&self.0).map_err(|e| PkiError::Key(e.to_string()))?;
+        let document = key
+            .to_pkcs8_der()
+            .map_err(|e| PkiError::Key(e.to_string()))?;
+        Ok(Zeroizing::new(document.as_bytes().to_vec()))
     }
 
     /// The key as the signer that the certificate builder takes.

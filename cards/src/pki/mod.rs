@@ -17,7 +17,9 @@ pub use hierarchy::{EimCredential, EuiccCredential, Hierarchy, HierarchyOptions}
 pub use key::{PublicKey, SecretKey};
 pub use package::{sign_euicc_package, verify_euicc_result};
 pub use smdp::{ServerCredential, SmdpCredential};
-pub use verify::{ChainError, ServerRole, verify_euicc_chain, verify_server_certificate};
+pub use verify::{
+    ChainError, ServerRole, verify_euicc_chain, verify_server_certificate, verify_server_tls,
+};
 
 use applet_model::sgp::Oid;
 use der::{Decode, Encode};

@@ -1,7 +1,7 @@
 //! The certificates' fields and extensions, as SGP.22 4.5.2 asks for them and SGP.26 shows them.
 
 use super::{Cert, PkiError, PublicKey, SecretKey};
-use der::asn1::{Any, GeneralizedTime, Ia5String, ObjectIdentifier, OctetString};
+use der::asn1::{Any, GeneralizedTime, Ia5String, ObjectIdentifier, OctetString, UtcTime};
 use der::flagset::FlagSet;
 use der::{DateTime, Decode, Encode, Tag};
 use spki::SubjectPublicKeyInfoRef;
@@ -14,8 +14,8 @@ use x509_cert::ext::pkix::constraints::name::GeneralSubtree;
 use x509_cert::ext::pkix::crl::dp::DistributionPoint;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies, CrlDistributionPoints, KeyUsage,
-    KeyUsages, NameConstraints, SubjectAltName, SubjectKeyIdentifier,
+    AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies, CrlDistributionPoints,
+    ExtendedKeyUsage, KeyUsage, KeyUsages, NameConstraints, SubjectAltName, SubjectKeyIdentifier,
 };
 use x509_cert::ext::{Extension, ToExtension};
 use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
@@ -31,6 +31,8 @@ pub(super) mod role {
     pub const EUICC: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.146.1.2.1.1");
     /// `id-rspRole-eum`.
     pub const EUM: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.146.1.2.1.2");
+    /// `id-rspRole-dp-tls`.
+    pub const DP_TLS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.146.1.2.1.3");
     /// `id-rspRole-dp-auth`.
     pub const DP_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.146.1.2.1.4");
     /// `id-rspRole-dp-pb`.
@@ -38,6 +40,10 @@ pub(super) mod role {
     /// `id-rspRole-ds-auth`.
     pub const DS_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.146.1.2.1.7");
 }
+
+/// Purposes of a key (RFC 5280 4.2.1.12).
+const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
+const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 
 /// X.520 attribute types.
 pub(super) mod attribute {
@@ -109,6 +115,15 @@ pub(super) enum Kind {
         /// Where the CI's revocation list would be.
         crl: String,
     },
+    /// A server's for TLS: an SM-DP+'s, or an eIM's, which has no role.
+    Tls {
+        /// Its fully qualified domain name.
+        fqdn: String,
+        /// The role.
+        role: Option<ObjectIdentifier>,
+        /// Where the CI's revocation list would be.
+        crl: String,
+    },
 }
 
 struct Profile<'a> {
@@ -154,7 +169,7 @@ impl BuilderProfile for Profile<'_> {
         let usage: FlagSet<KeyUsages> = match self.kind {
             Kind::Ci { .. } => KeyUsages::KeyCertSign | KeyUsages::CRLSign,
             Kind::Eum { .. } => KeyUsages::KeyCertSign.into(),
-            Kind::Euicc | Kind::Eim { .. } | Kind::Smdp { .. } => {
+            Kind::Euicc | Kind::Eim { .. } | Kind::Smdp { .. } | Kind::Tls { .. } => {
                 KeyUsages::DigitalSignature.into()
             }
         };
@@ -164,6 +179,7 @@ impl BuilderProfile for Profile<'_> {
             Kind::Eum { .. } => Some(role::EUM),
             Kind::Euicc => Some(role::EUICC),
             Kind::Smdp { role, .. } => Some(*role),
+            Kind::Tls { role, .. } => *role,
             // Which policy, if any, SGP.14 gives to an eIM's signing certificate isn't known here;
             // an eUICC only takes the key out of it.
             Kind::Eim { .. } => None,
@@ -173,7 +189,9 @@ impl BuilderProfile for Profile<'_> {
                 policy_identifier,
                 policy_qualifiers: None,
             }]);
-            add!((true, &policies));
+            // In a certificate for TLS the policy isn't critical: general libraries don't know it.
+            let critical = !matches!(self.kind, Kind::Tls { .. });
+            add!((critical, &policies));
         }
         match self.kind {
             Kind::Ci { crl } => {
@@ -218,6 +236,15 @@ impl BuilderProfile for Profile<'_> {
                 add!(&SubjectAltName(vec![GeneralName::RegisteredId(*oid)]));
                 add!(&crl_at(crl)?);
             }
+            Kind::Tls { fqdn, crl, .. } => {
+                // RFC 5280 4.2.1.12: id-kp-serverAuth, id-kp-clientAuth; critical in SGP.22 4.5.2.1.0.7.
+                let purposes = ExtendedKeyUsage(vec![SERVER_AUTH, CLIENT_AUTH]);
+                add!((true, &purposes));
+                add!(&SubjectAltName(vec![GeneralName::DnsName(Ia5String::new(
+                    fqdn
+                )?)]));
+                add!(&crl_at(crl)?);
+            }
             Kind::Euicc => {}
         }
         Ok(all)
@@ -256,7 +283,11 @@ pub(super) fn issue(request: Request<'_>, issuer_key: &SecretKey) -> Result<Cert
     let asn1 = |e: der::Error| issue_error(what, e);
     let time = |year| -> Result<Time, PkiError> {
         let date = DateTime::new(year, 4, 1, 0, 0, 0).map_err(asn1)?;
-        Ok(Time::GeneralTime(GeneralizedTime::from_date_time(date)))
+        // RFC 5280 4.1.2.5: UTCTime through 2049.
+        Ok(match UtcTime::from_date_time(date) {
+            Ok(time) => Time::UtcTime(time),
+            Err(_) => Time::GeneralTime(GeneralizedTime::from_date_time(date)),
+        })
     };
     let mut serial = request.serial;
     serial[0] &= 0x7F;

@@ -13,11 +13,14 @@ pub(super) const FILES: [(&str, &str); 2] = [
     ("CERT_S_SM_DPauth_ECDSA_NIST", "SK_S_SM_DPauth_ECDSA_NIST"),
     ("CERT_S_SM_DPpb_ECDSA_NIST", "SK_S_SM_DPpb_ECDSA_NIST"),
 ];
-/// The TLS certificate in SGP.26's form: only the server's name is taken from it.
-const TLS_FILE: (&str, &str) = ("CERT_S_SM_DP_TLS_NIST", "SK_S_SM_DP_TLS_NIST");
+/// Files of certificate and key for TLS. From SGP.26's, which is of a time gone by, only the server's name is taken.
+pub(super) const TLS_FILE: (&str, &str) = ("CERT_S_SM_DP_TLS_NIST", "SK_S_SM_DP_TLS_NIST");
 
 /// The object identifier of the lab's SM-DP+, under the enterprise number kept for examples (RFC 5612).
 const SMDP_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.32473.10");
+
+/// Where the CI's revocation list would be.
+const CRL: &str = "http://ci.lab.example/CRL-A.crl";
 
 /// A key pair of a server.
 #[derive(Clone)]
@@ -63,6 +66,25 @@ impl Hierarchy {
         })
     }
 
+    /// A server's key and certificate for TLS, issued by the CI, valid between two years' first of April. The
+    /// role is an SM-DP+'s; an eIM has none.
+    ///
+    /// # Errors
+    /// [`PkiError::NoSecretKey`] without the CI's key; [`PkiError::Issue`] if the name doesn't fit.
+    pub fn issue_tls(
+        &self,
+        fqdn: &str,
+        role: Option<ServerRole>,
+        years: (u16, u16),
+    ) -> Result<ServerCredential, PkiError> {
+        let kind = Kind::Tls {
+            fqdn: fqdn.into(),
+            role: role.map(ServerRole::policy),
+            crl: CRL.into(),
+        };
+        self.issue_credential(fqdn, "server TLS", kind, years)
+    }
+
     /// One of the two, valid between two years' first of April.
     pub fn issue_server(
         &self,
@@ -70,22 +92,34 @@ impl Hierarchy {
         role: ServerRole,
         years: (u16, u16),
     ) -> Result<ServerCredential, PkiError> {
-        let ci_key = self.ci.key.as_ref().ok_or(PkiError::NoSecretKey("CI"))?;
         let label = match role {
             ServerRole::Authentication => "SM-DP+ auth",
             ServerRole::Binding => "SM-DP+ pb",
+            ServerRole::Tls => return self.issue_tls(address, Some(role), years),
             ServerRole::Discovery => "SM-DS auth",
         };
+        let kind = Kind::Smdp {
+            role: role.policy(),
+            oid: SMDP_OID,
+            crl: CRL.into(),
+        };
+        self.issue_credential(address, label, kind, years)
+    }
+
+    fn issue_credential(
+        &self,
+        address: &str,
+        label: &str,
+        kind: Kind,
+        years: (u16, u16),
+    ) -> Result<ServerCredential, PkiError> {
+        let ci_key = self.ci.key.as_ref().ok_or(PkiError::NoSecretKey("CI"))?;
         let key = ci_key.child(label, address.as_bytes())?;
         let ci = self.ci.certificate.parsed().tbs_certificate();
         let certificate = profile::issue(
             Request {
                 what: label,
-                kind: Kind::Smdp {
-                    role: role.policy(),
-                    oid: SMDP_OID,
-                    crl: "http://ci.lab.example/CRL-A.crl".into(),
-                },
+                kind,
                 subject: profile::name(&[
                     (attribute::ORGANIZATION, "IPAe Lab"),
                     (attribute::COMMON_NAME, address),

@@ -72,6 +72,13 @@ pub enum ChainError {
     /// No registeredID in the subject alternative name.
     #[error("{certificate} certificate: no object identifier in the subject alternative name")]
     NoObjectIdentifier { certificate: &'static str },
+    /// The certificate is another server's.
+    #[error("{certificate} certificate: it is of {found:?}, not of {expected:?}")]
+    ServerName {
+        certificate: &'static str,
+        expected: String,
+        found: String,
+    },
     /// A certificate that is, or isn't, a certification authority's.
     #[error("{certificate} certificate: basic constraints say CA = {found}")]
     BasicConstraints {
@@ -108,6 +115,7 @@ impl ChainError {
             | ChainError::Policy { certificate, .. }
             | ChainError::CriticalExtension { certificate, .. }
             | ChainError::NoObjectIdentifier { certificate }
+            | ChainError::ServerName { certificate, .. }
             | ChainError::BasicConstraints { certificate, .. }
             | ChainError::Expired { certificate, .. } => certificate,
             ChainError::NameConstraints { .. } | ChainError::Eid { .. } => EUICC,
@@ -183,6 +191,8 @@ pub enum ServerRole {
     Authentication,
     /// CERT.DPpb.ECDSA: an SM-DP+ that binds profile packages.
     Binding,
+    /// CERT.DP.TLS: an SM-DP+ in TLS.
+    Tls,
     /// CERT.DSauth.ECDSA: an SM-DS in mutual authentication.
     Discovery,
 }
@@ -192,6 +202,7 @@ impl ServerRole {
         match self {
             ServerRole::Authentication => "SM-DP+ authentication",
             ServerRole::Binding => "SM-DP+ profile package binding",
+            ServerRole::Tls => "SM-DP+ TLS",
             ServerRole::Discovery => "SM-DS authentication",
         }
     }
@@ -200,6 +211,7 @@ impl ServerRole {
         match self {
             ServerRole::Authentication => role::DP_AUTH,
             ServerRole::Binding => role::DP_PB,
+            ServerRole::Tls => role::DP_TLS,
             ServerRole::Discovery => role::DS_AUTH,
         }
     }
@@ -263,6 +275,42 @@ pub fn verify_server_certificate(
         check_time(certificate, what, at)?;
     }
     registered_id(certificate, what)
+}
+
+/// Verifies a server's certificate in TLS against the CI that issued it: issuer, signature, key usage, period, that it is
+/// no authority, that it is for this server's name and, if one is asked for, its role.
+///
+/// # Errors
+/// The first thing that doesn't fit.
+pub fn verify_server_tls(
+    ci: &Cert,
+    certificate: &Cert,
+    role: Option<ServerRole>,
+    server: &str,
+    at: u64,
+) -> Result<(), ChainError> {
+    let what = "server's TLS";
+    check_link(certificate, what, ci, CI)?;
+    check_usage(
+        certificate,
+        what,
+        "digitalSignature",
+        KeyUsage::digital_signature,
+    )?;
+    check_ca(certificate, what, false)?;
+    if let Some(role) = role {
+        check_policy(certificate, what, role.policy())?;
+    }
+    check_time(certificate, what, at)?;
+    let name = alternative_name(certificate, 0x82).unwrap_or_default();
+    if name.eq_ignore_ascii_case(server.as_bytes()) {
+        return Ok(());
+    }
+    Err(ChainError::ServerName {
+        certificate: what,
+        expected: server.into(),
+        found: String::from_utf8_lossy(name).into_owned(),
+    })
 }
 
 /// The first subject alternative name with this tag: 82 `dNSName`, 88 `registeredID` (RFC 5280 4.2.1.6). Read without

@@ -7,13 +7,13 @@ use applet_model::sgp::profile::{
     NotificationConfigurationInformation, NotificationEvent, ProfileClass,
 };
 use applet_model::sgp::{ActivationCode, Eid, Encode, LPA_PREFIX};
-use cards::pki::{HierarchyOptions, SmdpCredential};
+use cards::pki::{HierarchyOptions, ServerRole, SmdpCredential};
 use clap::{Args, Subcommand, ValueEnum};
 use host_bridge::exit;
 use host_bridge::personalize::VirtualLink;
 use host_bridge::smdp::client::{Binding, Es9Error, HttpServer};
 use host_bridge::smdp::push::{self, PushError, PushOrder};
-use host_bridge::smdp::{self, NewOrder, Smdp, SmdpError, SmdpOptions};
+use host_bridge::smdp::{self, NewOrder, Smdp, SmdpError, SmdpOptions, Tls, TlsError, Trust};
 use host_bridge::transport::CardLink;
 use host_bridge::transport::pcsc::PcscLink;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[derive(Subcommand)]
 pub enum SmdpCommand {
-    /// Serve ES9+ over plain HTTP (lab, not secure) until Ctrl-C
+    /// Serve ES9+ until Ctrl-C, over plain HTTP (lab, not secure) or HTTPS
     Serve(Serve),
     /// Order a download of a profile package; prints its activation code
     Order(Order),
@@ -48,15 +48,19 @@ pub struct Store {
 Examples:
   ipae smdp serve --listen 127.0.0.1:8090
   ipae smdp serve --pki lab-pki --db lab.sqlite
+  ipae smdp serve --tls --listen 0.0.0.0:443
 
-There is no TLS: an address that isn't loopback is refused without --insecure. Orders are taken by
+Without TLS an address that isn't loopback is refused, unless --insecure is given. Orders are taken by
 `ipae smdp order` with the same --db and --pki; nobody can order over the network.")]
 pub struct Serve {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
-    /// Serve plain HTTP on an address that other machines reach
+    /// Serve HTTPS (TLS 1.2 and 1.3) with a certificate that the hierarchy's CI issues
     #[arg(long)]
+    tls: bool,
+    /// Serve plain HTTP on an address that other machines reach
+    #[arg(long, conflicts_with = "tls")]
     insecure: bool,
     #[command(flatten)]
     store: Store,
@@ -143,8 +147,8 @@ Examples:
   ipae smdp push --file CARD.card --smdp 127.0.0.1:8090 --binding asn1    What waits for this eUICC
 
 It declares an assistant in the device, so that an IPAe in the card keeps off, downloads through
-ES10 on a logical channel, tells the SM-DP+ of the result, and enables nothing. Plain HTTP: lab,
-not secure. A download that breaks goes on with the same command.")]
+ES10 on a logical channel, tells the SM-DP+ of the result, and enables nothing. Without --tls it
+speaks plain HTTP: lab, not secure. A download that breaks goes on with the same command.")]
 pub struct Push {
     /// A PC/SC reader, or the beginning of its name
     #[arg(long, value_name = "NAME", required_unless_present = "file")]
@@ -167,6 +171,11 @@ pub struct Push {
     /// How messages are written
     #[arg(long, value_enum, default_value_t = Form::Json)]
     binding: Form,
+    /// Speak TLS with it: its certificate has to be of the hierarchy's CI, and for its name
+    #[arg(long)]
+    tls: bool,
+    #[command(flatten)]
+    pki: pki::Dir,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -200,6 +209,10 @@ fn failed(error: SmdpError) -> Failure {
     }
 }
 
+fn tls_failed(error: TlsError) -> Failure {
+    Failure::new(exit::KEYS, with_causes(&error))
+}
+
 fn push_failed(error: PushError) -> Failure {
     let exit = match &error {
         PushError::Link(_) => exit::LINK,
@@ -220,8 +233,15 @@ fn push_failed(error: PushError) -> Failure {
     }
 }
 
+/// The validity of certificates that are made for a server to show, in years.
+const TLS_YEARS: (u16, u16) = (2020, 2050);
+
 impl Store {
     fn open(&self) -> Result<Smdp, Failure> {
+        self.open_with(false)
+    }
+
+    fn open_with(&self, tls: bool) -> Result<Smdp, Failure> {
         let hierarchy = self.pki.load()?;
         let credential: SmdpCredential = match &hierarchy.smdp {
             Some(smdp) => smdp.clone(),
@@ -229,13 +249,14 @@ impl Store {
                 .issue_smdp(&HierarchyOptions::default().smdp_fqdn)
                 .map_err(|e| failed(e.into()))?,
         };
-        Smdp::open(
-            Some(&self.db),
-            &hierarchy,
-            credential,
-            SmdpOptions::default(),
-        )
-        .map_err(failed)
+        let mut options = SmdpOptions::default();
+        if tls {
+            let shown = hierarchy
+                .issue_tls(&credential.address, Some(ServerRole::Tls), TLS_YEARS)
+                .map_err(|e| failed(e.into()))?;
+            options.tls = Some(Tls::new(&shown).map_err(tls_failed)?);
+        }
+        Smdp::open(Some(&self.db), &hierarchy, credential, options).map_err(failed)
     }
 }
 
@@ -256,20 +277,24 @@ impl SmdpCommand {
 }
 
 fn serve(command: &Serve, out: &Out) -> Result<(), Failure> {
-    let smdp = command.store.open()?;
+    let smdp = command.store.open_with(command.tls)?;
     let server = smdp
         .serve(command.listen, command.insecure)
         .map_err(failed)?;
     let stop = interrupt::flag();
     let value = serde_json::json!({
         "address": server.address(), "smdp_address": smdp.address(), "oid": smdp.oid().to_string(),
-        "secure": false,
+        "secure": command.tls,
     });
     out.print(&value, |w| {
         let hint = style::HINT;
+        let (scheme, what) = match command.tls {
+            true => ("https", "test keys"),
+            false => ("http", "lab, not secure"),
+        };
         writeln!(
             w,
-            "SM-DP+ {} at http://{}  {hint}lab, not secure{hint:#}",
+            "SM-DP+ {} at {scheme}://{}  {hint}{what}{hint:#}",
             smdp.address(),
             server.address()
         )
@@ -389,10 +414,18 @@ impl Push {
             (Some(file), _) => Box::new(VirtualLink::open(&file.display().to_string(), file)?),
             (None, reader) => Box::new(PcscLink::open(reader.as_deref().unwrap_or_default())?),
         };
+        let tls = match self.tls {
+            false => None,
+            true => {
+                let ci = self.pki.load()?.ci.certificate;
+                Some(Trust::new(ci, Some(ServerRole::Tls)).map_err(tls_failed)?)
+            }
+        };
         let mut server = HttpServer {
             to: self.smdp,
             host: self.address.clone(),
             binding: self.binding.into(),
+            tls,
         };
         let order = PushOrder {
             address: self.address,

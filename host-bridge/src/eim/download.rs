@@ -129,6 +129,7 @@ impl Eim {
                 to: way.to,
                 host: way.name.clone(),
                 binding: way.binding,
+                tls: None,
             })
     }
 

@@ -32,8 +32,14 @@ impl Eim {
             .route(PATH, post(handle))
             .layer(DefaultBodyLimit::max(options.body_limit))
             .with_state(self.clone());
-        web::serve("eim", address, options.idle_timeout, app)
-            .map_err(|source| EimError::Listen { address, source })
+        web::serve(
+            "eim",
+            address,
+            options.idle_timeout,
+            options.tls.as_ref(),
+            app,
+        )
+        .map_err(|source| EimError::Listen { address, source })
     }
 
     /// Does what a request body asks for, without HTTP around it: status, answer body, EID if it

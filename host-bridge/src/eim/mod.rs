@@ -42,7 +42,7 @@ mod with_euicc;
 #[cfg(test)]
 mod with_smdp;
 
-pub use crate::web::{PATH, ServerHandle};
+pub use crate::web::{PATH, ServerHandle, Tls};
 pub use download::Forward;
 pub use fault::{EimFault, FaultPlan};
 pub use identity::EimIdentity;
@@ -117,7 +117,7 @@ pub enum EimError {
 }
 
 /// How the eIM behaves.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct EimOptions {
     /// True: an EID that was never registered is taken in when it polls. False: it is answered
     /// eidNotFound(2).
@@ -130,6 +130,8 @@ pub struct EimOptions {
     pub body_limit: usize,
     /// Real time that a connection may be silent.
     pub idle_timeout: Duration,
+    /// The certificate that is shown in TLS; `None`: plain HTTP.
+    pub tls: Option<Tls>,
     /// Ways to SM-DP+s and others who are notified. What is for another address isn't forwarded; [`Eim::forward`] opens
     /// more ways later.
     pub forward: Vec<Forward>,
@@ -143,6 +145,7 @@ impl Default for EimOptions {
             deliveries: 10,
             body_limit: 256 * 1024,
             idle_timeout: Duration::from_secs(30),
+            tls: None,
             forward: Vec::new(),
         }
     }

@@ -116,6 +116,7 @@ impl World {
             host: "eim.lab.example",
             path: PATH,
             content_type: ASN1,
+            tls: None,
         };
         let answer = web::post(&target, &body).unwrap();
         self.requests.push(body);

@@ -2,7 +2,7 @@
 
 use super::http::encode;
 use super::{Smdp, json};
-use crate::web::{self, ASN1, JSON, PATH};
+use crate::web::{self, ASN1, JSON, PATH, Trust};
 use applet_model::sgp::download::{
     CancelSessionResponseEsipa, GetBoundProfilePackageResponseEsipa,
     InitiateAuthenticationResponseEsipa,
@@ -73,7 +73,7 @@ pub enum Binding {
     Asn1,
 }
 
-/// An SM-DP+ behind plain HTTP.
+/// An SM-DP+ behind HTTP.
 #[derive(Debug, Clone)]
 pub struct HttpServer {
     /// Where it listens.
@@ -82,6 +82,8 @@ pub struct HttpServer {
     pub host: String,
     /// How messages are written.
     pub binding: Binding,
+    /// Whom to believe in TLS; `None`: plain HTTP.
+    pub tls: Option<Trust>,
 }
 
 impl HttpServer {
@@ -133,6 +135,7 @@ impl Es9 for HttpServer {
             host: &self.host,
             path: &path,
             content_type,
+            tls: self.tls.as_ref(),
         };
         let (status, body) = web::post(&target, &body).map_err(|e| self.failed(e))?;
         if !(200..300).contains(&status) {

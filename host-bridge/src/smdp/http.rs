@@ -89,7 +89,7 @@ impl Smdp {
     /// # Errors
     /// [`SmdpError::NotLoopback`], or [`SmdpError::Listen`] if the address can't be had.
     pub fn serve(&self, address: SocketAddr, insecure: bool) -> Result<ServerHandle, SmdpError> {
-        if !insecure && !address.ip().is_loopback() {
+        if !insecure && self.inner.options.tls.is_none() && !address.ip().is_loopback() {
             return Err(SmdpError::NotLoopback(address));
         }
         let options = &self.inner.options;
@@ -98,8 +98,14 @@ impl Smdp {
             .route(&format!("{}{{function}}", json::PATH), post(as_json))
             .layer(DefaultBodyLimit::max(options.body_limit))
             .with_state(self.clone());
-        web::serve("smdp", address, options.idle_timeout, app)
-            .map_err(|source| SmdpError::Listen { address, source })
+        web::serve(
+            "smdp",
+            address,
+            options.idle_timeout,
+            options.tls.as_ref(),
+            app,
+        )
+        .map_err(|source| SmdpError::Listen { address, source })
     }
 
     /// Executes where signatures and the database don't hold up the sockets.

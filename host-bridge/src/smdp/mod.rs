@@ -27,6 +27,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use crate::web::{ServerHandle, Tls, TlsError, Trust};
 pub use order::{NewOrder, OrderRow, OrderState};
 pub use refusal::Refusal;
 pub use store::NotificationRow;
@@ -96,7 +97,7 @@ pub enum SmdpError {
 }
 
 /// How the SM-DP+ behaves.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SmdpOptions {
     /// Wrong confirmation codes until an order has failed (SGP.22 3.1.3 leaves the number open).
     pub code_tries: u32,
@@ -110,6 +111,8 @@ pub struct SmdpOptions {
     pub body_limit: usize,
     /// Real time that a connection may be silent.
     pub idle_timeout: Duration,
+    /// The certificate that is shown in TLS; `None`: plain HTTP.
+    pub tls: Option<Tls>,
     /// Where random numbers come from; `None`: the system. The same seed gives the same keys: for tests.
     pub seed: Option<u64>,
     /// The time in Unix seconds; `None`: the system's clock.
@@ -125,6 +128,7 @@ impl Default for SmdpOptions {
             sessions: 1000,
             body_limit: 64 * 1024,
             idle_timeout: Duration::from_secs(30),
+            tls: None,
             seed: None,
             time: None,
         }

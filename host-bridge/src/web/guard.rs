@@ -13,6 +13,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep, sleep};
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{Accept, TlsAcceptor};
 
 /// Says how many more bytes a connection may write; `usize::MAX` is no limit.
 #[derive(Debug, Clone)]
@@ -29,7 +31,38 @@ impl Cut {
 pub(super) struct Guard {
     pub(super) listener: TcpListener,
     pub(super) idle: Duration,
+    pub(super) tls: Option<TlsAcceptor>,
 }
+
+/// The bytes of a connection.
+enum Stream {
+    Plain(TcpStream),
+    /// The handshake isn't over: it is driven by whoever reads or writes first, so that nobody else waits for it.
+    Greeting(Box<Accept<TcpStream>>),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// The stream once data can flow.
+    fn ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn Duplex>>> {
+        if let Stream::Greeting(accept) = self {
+            match Pin::new(accept).poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+                Poll::Ready(Ok(stream)) => *self = Stream::Tls(Box::new(stream)),
+            }
+        }
+        match self {
+            Stream::Plain(stream) => Poll::Ready(Ok(Pin::new(stream))),
+            Stream::Tls(stream) => Poll::Ready(Ok(Pin::new(stream.as_mut()))),
+            Stream::Greeting(_) => Poll::Pending,
+        }
+    }
+}
+
+/// What is read from and written to.
+trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
 
 impl Listener for Guard {
     type Io = Guarded;
@@ -42,7 +75,10 @@ impl Listener for Guard {
                     // An answer must not wait for the card's next segment.
                     let _ = stream.set_nodelay(true);
                     let guarded = Guarded {
-                        stream,
+                        stream: match &self.tls {
+                            None => Stream::Plain(stream),
+                            Some(acceptor) => Stream::Greeting(Box::new(acceptor.accept(stream))),
+                        },
                         idle: self.idle,
                         deadline: Box::pin(sleep(self.idle)),
                         cut: Cut(Arc::new(AtomicUsize::new(usize::MAX))),
@@ -62,7 +98,7 @@ impl Listener for Guard {
 
 /// A connection that ends when it is silent for too long.
 pub(super) struct Guarded {
-    stream: TcpStream,
+    stream: Stream,
     idle: Duration,
     deadline: Pin<Box<Sleep>>,
     cut: Cut,
@@ -85,7 +121,11 @@ impl AsyncRead for Guarded {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let polled = match self.stream.ready(cx) {
+            Poll::Ready(Ok(stream)) => stream.poll_read(cx, buf),
+            Poll::Ready(Err(e)) => Poll::Ready(Err(e)),
+            Poll::Pending => Poll::Pending,
+        };
         match polled {
             Poll::Pending if self.late(cx) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
@@ -108,7 +148,11 @@ impl AsyncWrite for Guarded {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let part = buf.get(..left).unwrap_or(buf);
-        let polled = Pin::new(&mut self.stream).poll_write(cx, part);
+        let polled = match self.stream.ready(cx) {
+            Poll::Ready(Ok(stream)) => stream.poll_write(cx, part),
+            Poll::Ready(Err(e)) => Poll::Ready(Err(e)),
+            Poll::Pending => Poll::Pending,
+        };
         match polled {
             Poll::Pending if self.late(cx) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
@@ -124,11 +168,19 @@ impl AsyncWrite for Guarded {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        match self.stream.ready(cx) {
+            Poll::Ready(Ok(stream)) => stream.poll_flush(cx),
+            Poll::Ready(Err(e)) => Poll::Ready(Err(e)),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match self.stream.ready(cx) {
+            Poll::Ready(Ok(stream)) => stream.poll_shutdown(cx),
+            Poll::Ready(Err(e)) => Poll::Ready(Err(e)),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 

@@ -3,9 +3,11 @@
 
 mod client;
 mod guard;
+mod tls;
 
 pub(crate) use client::{Target, post};
 pub(crate) use guard::Cut;
+pub use tls::{Tls, TlsError, Trust};
 
 use axum::Router;
 use axum::body::Body;
@@ -58,11 +60,13 @@ impl Drop for ServerHandle {
     }
 }
 
-/// Serves an application in a thread of this name; a connection may be silent for `idle`.
+/// Serves an application in a thread of this name, over TLS if there is a certificate for it; a connection may be silent for
+/// `idle`.
 pub(crate) fn serve(
     name: &str,
     address: SocketAddr,
     idle: Duration,
+    tls: Option<&Tls>,
     app: Router,
 ) -> std::io::Result<ServerHandle> {
     let listener = std::net::TcpListener::bind(address)?;
@@ -76,6 +80,7 @@ pub(crate) fn serve(
         Guard {
             listener: tokio::net::TcpListener::from_std(listener)?,
             idle,
+            tls: tls.map(Tls::acceptor),
         }
     };
     let (stop, stopped) = oneshot::channel::<()>();

@@ -198,6 +198,7 @@ fn a_broken_download_gets_the_same_package_and_no_other_card_does() {
         to: server.address(),
         host: ADDRESS.into(),
         binding: Binding::Asn1,
+        tls: None,
     };
     get(&mut link, &mut http, "A").unwrap();
     let log = smdp.take_log();

@@ -11,6 +11,7 @@ fn a_profile_goes_from_an_order_into_a_card_in_both_bindings() {
             to: server.address(),
             host: ADDRESS.into(),
             binding,
+            tls: None,
         };
         let mut link = card(1);
         let writes = link.card().nvm().writes;
