@@ -187,3 +187,29 @@ fn an_lpa_switches_profiles() {
     assert_eq!(enable(&mut card, BETA, "FF"), "6A88");
     assert_eq!(raw(&mut card, "81E2910006BF3E035C015A")[..2], *"61");
 }
+
+/// What a definition says of its eUICC is what the eUICC says of itself.
+#[test]
+fn a_product_has_its_own_version_and_memory() {
+    use crate::definition::Sgp32Version;
+    let euicc_info = |card: &mut VirtualCard| {
+        raw(card, &format!("00A4040010{ISD_R}"));
+        let stored = raw(card, "80E2910003BF2200");
+        let info = raw(card, &format!("80C00000{}", &stored[2..4]));
+        assert!(info.starts_with("BF22"), "{info}");
+        info
+    };
+    let mut small = card_of("virtual-small");
+    // extCardResource: three profiles, 16384 and 256 bytes.
+    let info = euicc_info(&mut small);
+    assert!(info.contains("840B8101038202400083020100"), "{info}");
+    // iotVersion 1.2.0, ecallSupported, fallbackSupported; then 1.3.0.
+    assert!(
+        info.contains("B40BA0050403010200") && info.contains("81008200"),
+        "{info}"
+    );
+    let mut definition = Definition::find("virtual-lab").unwrap();
+    definition.euicc.sgp32 = Sgp32Version::V1_3;
+    let info = euicc_info(&mut card_with(definition));
+    assert!(info.contains("B40BA0050403010300"), "{info}");
+}

@@ -196,3 +196,31 @@ fn results_are_notifications_until_they_are_acknowledged() {
     );
     assert!(lab.euicc.state().notifications.is_empty());
 }
+
+#[test]
+fn what_a_service_keeps_in_a_profile_is_shown_when_asked_for() {
+    use applet_model::sgp::TagList;
+    use applet_model::sgp::profile::{OpenValue, VendorExtension};
+    let data = vec![VendorExtension {
+        vendor_oid: "1.2.3".parse().unwrap(),
+        vendor_specific_data: OpenValue(der::asn1::Any::null()),
+    }];
+    let mut server = Server::new();
+    server.profile = small_package(NEW);
+    server.metadata.service_specific_data_stored_in_euicc = Some(data.clone());
+    server.metadata.service_specific_data_not_stored_in_euicc = Some(data.clone());
+    let mut lab = Lab::bare();
+    lab.download(&server);
+    let mut list = |tags: Option<&[u8]>| {
+        let answer: ProfileInfoListResponse = lab.call(&ProfileInfoListRequest {
+            search_criteria: None,
+            tag_list: tags.map(|tags| TagList::new(tags).unwrap()),
+        });
+        let ProfileInfoListResponse::ProfileInfoListOk(mut list) = answer else {
+            panic!("{answer:?}");
+        };
+        list.pop().unwrap().service_specific_data_stored_in_euicc
+    };
+    assert_eq!(list(None), None);
+    assert_eq!(list(Some(&[0xBF, 0x22])), Some(data));
+}

@@ -67,6 +67,51 @@ fn a_package_altered_in_any_segment_is_refused_there() {
 }
 
 #[test]
+fn a_secure_channel_is_refused_for_each_thing_that_is_wrong_in_it() {
+    use ErrorReason as E;
+    let server = Server::new();
+    let mut start = Lab::bare();
+    let otpk = start.prepared(&server).euicc_signed2.euicc_otpk.clone();
+    let package = server.package(&otpk);
+    let first = bpp::commands(&package).unwrap()[0].to_vec();
+    // The head of BF36, then BF23: operation, transaction, template, one-time key, signature.
+    let header = tlv::read_header(&first).unwrap().header_len;
+    let channel = tlv::read_one(&first[header..]).unwrap();
+    let fields: Vec<Vec<u8>> = channel
+        .children()
+        .map(|c| c.unwrap().raw.to_vec())
+        .collect();
+    let with = |field: usize, at: usize, value: u8| {
+        let mut fields = fields.clone();
+        fields[field][at] = value;
+        fields.pop();
+        let signed = [fields.concat(), tlv::write(0x5F49, &otpk)].concat();
+        fields.push(tlv::write(
+            0x5F37,
+            &server.smdp.pb.key.sign(&signed).unwrap(),
+        ));
+        let mut command = first[..header].to_vec();
+        command.extend(tlv::write(0xBF23, &fields.concat()));
+        let result = start.clone().load_package(&[&command]);
+        result.map(|result| error(&result))
+    };
+    let refused = |reason| Some((BppCommandId::InitialiseSecureChannel, reason));
+    // Nothing changed: more is waited for.
+    assert_eq!(with(0, 2, 1), None);
+    assert_eq!(with(0, 2, 2), refused(E::UnsupportedRemoteOperationType));
+    assert_eq!(with(1, 2, 0), refused(E::InvalidTransactionId));
+    // DES keys; 32 bytes of them.
+    assert_eq!(with(2, 4, 0x80), refused(E::UnsupportedCrtValues));
+    assert_eq!(with(2, 7, 0x20), refused(E::UnsupportedCrtValues));
+    // No point of the curve.
+    assert_eq!(with(3, 3, 5), refused(E::IncorrectInputValues));
+    let mut unsigned = first.clone();
+    *unsigned.last_mut().unwrap() ^= 1;
+    let result = start.clone().load_package(&[&unsigned]).expect("a result");
+    assert_eq!(Some(error(&result)), refused(E::InvalidSignature));
+}
+
+#[test]
 fn segments_in_another_order_or_missing_are_refused() {
     let server = Server::new();
     let mut start = Lab::bare();
