@@ -12,6 +12,10 @@ pub const RUNTIME: &[(&str, &str)] = &[
         include_str!("../../java/ipae/applet/Answer.java"),
     ),
     (
+        "Data.java",
+        include_str!("../../java/ipae/applet/Data.java"),
+    ),
+    (
         "Download.java",
         include_str!("../../java/ipae/applet/Download.java"),
     ),

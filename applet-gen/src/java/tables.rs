@@ -9,7 +9,7 @@ use applet_model::machine::grammar::{self, Op, RULES};
 use applet_model::machine::layout::{self, REGISTERS};
 use applet_model::machine::table::rows;
 use applet_model::machine::{
-    self, Machine, act, answer, download, proactive, request, scan, templates,
+    self, Machine, act, answer, data, download, proactive, request, scan, templates,
 };
 use applet_model::status::Sw;
 use std::fmt::Write as _;
@@ -162,6 +162,7 @@ fn machine_codes(class: &mut Class) {
     class.short("BODY_KILO_MAX", answer::BODY_KILO_MAX);
     class.short("COMMAND_HEAD", download::COMMAND_HEAD);
     class.short("HASH_OBJECT", download::HASH_OBJECT);
+    class.short("SHARES", act::SHARES);
     class.short("MATCHING_MAX", download::MATCHING_MAX);
     class.short("KILO_MAX", download::KILO_MAX);
     class.byte("HEADER_MAX", download::HEADER_MAX as u8);
@@ -173,6 +174,13 @@ fn machine_codes(class: &mut Class) {
         download::LOAD_BPP_EXECUTION_ERROR,
     );
     class.byte("UNDEFINED_REASON", download::UNDEFINED_REASON);
+    class.shorts("PART_TAGS", data::PARTS.iter().map(|part| part.tag));
+    class.bytes("PART_NODES", data::PARTS.iter().map(|part| part.node));
+    // As shorts: a tag above 7F is a negative byte.
+    class.short("TAG_TOKEN", u16::from(data::TAG_TOKEN));
+    class.short("TAG_CAPABILITIES", u16::from(data::TAG_CAPABILITIES));
+    class.short("TAG_DEVICE", u16::from(data::TAG_DEVICE));
+    class.short("DATA_TAIL", data::DATA_TAIL);
     class.bytes("MESSAGE_TAGS", request::MESSAGE_TAGS);
     class.short("PREFIX_MAX", request::PREFIX_MAX);
     class.short("MEASURE_MAX", scan::MEASURE_MAX);

@@ -3,7 +3,7 @@
 use super::codes::{Action, Event, goal, kind, mode, query, tx};
 use super::grammar::node;
 use super::layout::{BUFFER, PERSISTENT, reg};
-use super::{Machine, Wait, templates};
+use super::{Machine, Wait, data, templates};
 use crate::trace::Boundary;
 
 /// P1 of STORE DATA: more blocks follow (SGP.22 5.7.2).
@@ -12,6 +12,8 @@ pub const STORE_MORE: u8 = 0x11;
 pub const STORE_LAST: u8 = 0x91;
 /// Requests in one session; more than a queue of any sane length needs.
 pub const ROUNDS: u8 = 100;
+/// In how many shares a delay is spread by the EID.
+pub const SHARES: u16 = 128;
 /// Seconds for which one STATUS command counts where the device has no timers.
 pub const TICK_SECONDS: u16 = 30;
 
@@ -99,6 +101,9 @@ impl Machine {
             Action::StoreAck => self.store_ack(),
             Action::DropAck => self.drop_ack(),
             Action::BeginDownload => self.begin_download(),
+            Action::BeginData => self.begin_data(),
+            Action::AskData => self.ask_data(),
+            Action::NotePart => self.note_part(),
             Action::BeginReading => {
                 self.w[reg::BLOCK] = 0;
                 self.put16(reg::LEN1, 0);
@@ -155,7 +160,19 @@ impl Machine {
             };
             n += 1;
         }
-        self.delay(seconds.min(most));
+        let seconds = seconds.min(most);
+        self.delay(seconds - self.spread(seconds / 4));
+    }
+
+    /// A part of this number that depends on the EID: after an outage, cards don't come back together. None of it where
+    /// the EID isn't known.
+    fn spread(&self, n: u16) -> u16 {
+        let mut share = 0u16;
+        for i in 0..u16::from(self.w[reg::EID_LEN]) {
+            let b = u16::from(self.w[reg::EID + usize::from(i)]);
+            share = (share * 31 + b) % SHARES;
+        }
+        n / SHARES * share + n % SHARES * share / SHARES
     }
 
     /// Without a timer, STATUS commands are counted: one for each [`TICK_SECONDS`] of the delay.
@@ -168,7 +185,7 @@ impl Machine {
     }
 
     /// Sends a whole ES10 command in one block.
-    fn es10(&mut self, command: &[u8]) {
+    pub(super) fn es10(&mut self, command: &[u8]) {
         self.out = Some(Boundary::Es10Store {
             p1: STORE_LAST,
             p2: 0,
@@ -218,6 +235,10 @@ impl Machine {
         let first = self.w[reg::TX_PHASE] == super::codes::phase::PART1;
         self.es10(match self.w[reg::TX_KIND] {
             tx::INITIATE => templates::ES10_INFO,
+            tx::DATA => match data::PARTS.get(usize::from(self.w[reg::PART])) {
+                Some(part) => part.command,
+                None => templates::ES10_NOTIFICATIONS,
+            },
             tx::RESULT if first => templates::ES10_RESULTS,
             _ => templates::ES10_NOTIFICATIONS,
         });

@@ -136,6 +136,7 @@ impl Machine {
             kind::ACKS | kind::EMPTY => self.raise(Event::RxEmpty),
             kind::UNKNOWN => self.raise(Event::RxUnknown),
             kind::TRIGGER | kind::ORDERED => self.raise(Event::RxTrigger),
+            kind::DATA => self.raise(Event::RxData),
             kind::STEP => self.step_done(),
             _ => self.bad_answer(),
         }

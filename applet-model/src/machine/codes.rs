@@ -54,6 +54,7 @@ codes! {
         Finishing "download: ImmediateEnable sent to the eUICC",
         Cancelling "download: CancelSession sent to the eUICC",
         Extending "data still come: response timer being started again",
+        Gathering "IPA eUICC data: asking the eUICC for the size of a part",
     }
 }
 
@@ -104,6 +105,8 @@ codes! {
         Unlock "unlocked by APDU",
         RxTrigger "eIM: a profile download trigger",
         RxTaken "eIM: a notification was taken",
+        RxData "eIM: an IPA eUICC data request",
+        Gathered "the parts of the IPA eUICC data are measured",
         RxUnfit "eIM: an answer that can't be given to the eUICC, or to which the eUICC has no answer",
     }
 }
@@ -184,7 +187,7 @@ codes! {
         CountRefresh "count a try of REFRESH",
         DelayBoot "delay: boot delay",
         DelayPoll "delay: poll interval",
-        DelayBackoff "delay: back-off, doubled with each failure",
+        DelayBackoff "delay: back-off, doubled with each failure, up to a quarter less by the EID",
         DelayCheck "delay: connectivity check",
         DelayRefresh "delay: reset after REFRESH",
         DelayResponse "delay: the eIM's answer",
@@ -218,6 +221,9 @@ codes! {
         StoreAck "send RemoveNotificationFromList for the next acknowledged entry",
         DropAck "forget the acknowledged entry",
         BeginDownload "take the trigger's activation code apart; raise Start or Fail",
+        BeginData "look at the tag list of an IPA eUICC data request; raise Next or Fail",
+        AskData "ask the eUICC for the next part of the IPA eUICC data; raise Gathered if there is none",
+        NotePart "note place and size of the part",
         BeginReading "get ready for the eUICC's answer to a step of a download",
     }
 }
@@ -292,6 +298,7 @@ values! {
         INSTALLED = 11, "ProfileInstallationResult with successResult";
         NOT_INSTALLED = 12, "ProfileInstallationResult with errorResult";
         ORDERED = 13, "ProfileDownloadTriggerRequest with data";
+        DATA = 14, "IpaEuiccDataRequest";
     }
 }
 values! {
@@ -308,6 +315,8 @@ values! {
         CANCEL = 8, "CancelSession (SGP.32 5.14.4)";
         NOT_DOWNLOADED = 9, "ProvideEimPackageResult with profileDownloadError";
         NOTICE = 10, "HandleNotification with the first notification (SGP.32 5.14.7)";
+        DATA = 11, "ProvideEimPackageResult with ipaEuiccData";
+        DATA_ERROR = 12, "ProvideEimPackageResult with ipaEuiccDataResponseError";
     }
 }
 values! {
@@ -323,6 +332,8 @@ values! {
         FLUSH = 7, "rest of the block buffer";
         DONE = 8, "complete";
         TAIL = 9, "end of the body";
+        ASK_DATA = 10, "ask for the next part of the IPA eUICC data";
+        DATA = 11, "a part of the IPA eUICC data";
     }
 }
 values! {
@@ -370,5 +381,6 @@ values! {
         TRIGGER_UNFIT = 29, "a download trigger without an activation code that this applet can carry out";
         ANSWER_UNFIT = 30, "a download's answer of the eIM can't be given to the eUICC, or has no answer; detail: request and scanner step";
         ENABLED = 31, "the downloaded profile was enabled at once";
+        TAGS_UNKNOWN = 32, "an IPA eUICC data request asks for what this applet does not know";
     }
 }

@@ -170,6 +170,20 @@ pub mod node {
     pub const REST: u8 = 64;
     /// `matchingId` after the certificate, where the eIM handles the trigger's data.
     pub const MATCHING: u8 = 66;
+    /// The parts of the IPA eUICC data, each in the answer that holds it.
+    pub const DATA_NOTICES: u8 = 67;
+    /// Package results.
+    pub const DATA_RESULTS: u8 = 69;
+    /// Default SM-DP+ address.
+    pub const DATA_DP: u8 = 71;
+    /// Root SM-DS address.
+    pub const DATA_DS: u8 = 73;
+    /// `EUICCInfo2`.
+    pub const DATA_INFO2: u8 = 75;
+    /// The EUM's certificate.
+    pub const DATA_EUM: u8 = 76;
+    /// The eUICC's certificate.
+    pub const DATA_EUICC: u8 = 79;
     /// Name, number and message of each, for the generator.
     pub const TABLE: &[(&str, u8, &str)] = &[
         ("EID", EID, "GetEuiccDataResponse"),
@@ -212,6 +226,29 @@ pub mod node {
         ("HASH", HASH, "hashCc"),
         ("REST", REST, "what follows a certificate"),
         ("MATCHING", MATCHING, "matchingId"),
+        (
+            "DATA_NOTICES",
+            DATA_NOTICES,
+            "RetrieveNotificationsListResponse, all notifications",
+        ),
+        (
+            "DATA_RESULTS",
+            DATA_RESULTS,
+            "RetrieveNotificationsListResponse, all results",
+        ),
+        (
+            "DATA_DP",
+            DATA_DP,
+            "EuiccConfiguredAddressesResponse, default SM-DP+",
+        ),
+        (
+            "DATA_DS",
+            DATA_DS,
+            "EuiccConfiguredAddressesResponse, root SM-DS",
+        ),
+        ("DATA_INFO2", DATA_INFO2, "EUICCInfo2"),
+        ("DATA_EUM", DATA_EUM, "GetCertsResponse, EUM"),
+        ("DATA_EUICC", DATA_EUICC, "GetCertsResponse, eUICC"),
     ];
 }
 
@@ -265,13 +302,14 @@ pub const RULES: &[Rule] = &[
     rule(13, 0, Op::Bad, 0, 0, 0),
     rule(14, 0xBF51, Op::Relay, 15, 0, kind::PACKAGE),
     rule(14, 0x02, Op::Byte, reg::CODE as u16, 0, kind::CODE),
-    rule(14, 0xBF52, Op::Enter, 17, 0, kind::UNKNOWN),
+    rule(14, 0xBF52, Op::Enter, 17, 0, kind::DATA),
     rule(14, 0xBF54, Op::Enter, 18, 0, kind::TRIGGER),
     rule(14, 0, Op::Skip, 0, 0, kind::UNKNOWN),
     rule(15, 0x30, Op::Enter, 16, 0, 0),
     rule(15, 0, Op::Skip, 0, 0, 0),
     rule(16, 0x82, Op::Copy, reg::TID_LEN as u16, 16, 0),
     rule(16, 0, Op::Skip, 0, 0, 0),
+    rule(17, 0x5C, Op::Copy, reg::TAGS_LEN as u16, super::layout::TAGS_MAX as u8, 0),
     rule(17, 0x83, Op::Copy, reg::TID_LEN as u16, 16, 0),
     rule(17, 0, Op::Skip, 0, 0, 0),
     rule(18, 0xA0, Op::Enter, 27, 0, kind::ORDERED),
@@ -410,6 +448,37 @@ pub const RULES: &[Rule] = &[
     rule(node::REST, 0, Op::Skip, 0, 0, 0),
     rule(node::MATCHING, 0x0C, Op::Copy, reg::AC_LEN as u16, super::layout::AC_MAX as u8, 0),
     rule(node::MATCHING, 0, Op::Bad, 0, 0, 0),
+
+    rule(node::DATA_NOTICES, 0xBF2B, Op::Enter, 68, 0, 0),
+    rule(node::DATA_NOTICES, 0, Op::Bad, 0, 0, 0),
+    rule(68, 0xA0, Op::Measure, reg::OFF1 as u16, 0, 0),
+    rule(68, 0, Op::Skip, 0, 0, 0),
+    rule(node::DATA_RESULTS, 0xBF2B, Op::Enter, 70, 0, 0),
+    rule(node::DATA_RESULTS, 0, Op::Bad, 0, 0, 0),
+    rule(70, 0xA2, Op::Measure, reg::OFF1 as u16, 0, 0),
+    rule(70, 0, Op::Skip, 0, 0, 0),
+    rule(node::DATA_DP, 0xBF3C, Op::Enter, 72, 0, 0),
+    rule(node::DATA_DP, 0, Op::Bad, 0, 0, 0),
+    rule(72, 0x80, Op::Measure, reg::OFF1 as u16, 0, 0),
+    rule(72, 0, Op::Skip, 0, 0, 0),
+    rule(node::DATA_DS, 0xBF3C, Op::Enter, 74, 0, 0),
+    rule(node::DATA_DS, 0, Op::Bad, 0, 0, 0),
+    rule(74, 0x81, Op::Measure, reg::OFF1 as u16, 0, 0),
+    rule(74, 0, Op::Skip, 0, 0, 0),
+    rule(node::DATA_INFO2, 0xBF22, Op::Measure, reg::OFF1 as u16, 0, 0),
+    rule(node::DATA_INFO2, 0, Op::Bad, 0, 0, 0),
+    rule(node::DATA_EUM, 0xBF56, Op::Enter, 77, 0, 0),
+    rule(node::DATA_EUM, 0, Op::Bad, 0, 0, 0),
+    rule(77, 0xA0, Op::Enter, 78, 0, 0),
+    rule(77, 0, Op::Skip, 0, 0, 0),
+    rule(78, 0xA5, Op::Measure, reg::OFF1 as u16, 0, 0),
+    rule(78, 0, Op::Skip, 0, 0, 0),
+    rule(node::DATA_EUICC, 0xBF56, Op::Enter, 80, 0, 0),
+    rule(node::DATA_EUICC, 0, Op::Bad, 0, 0, 0),
+    rule(80, 0xA0, Op::Enter, 81, 0, 0),
+    rule(80, 0, Op::Skip, 0, 0, 0),
+    rule(81, 0xA6, Op::Measure, reg::OFF1 as u16, 0, 0),
+    rule(81, 0, Op::Skip, 0, 0, 0),
 ];
 
 /// The rule for a tag in a node; every node has a default.

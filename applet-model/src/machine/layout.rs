@@ -67,6 +67,10 @@ pub const ACK_LEN: usize = 4;
 pub const AC_MAX: usize = 160;
 /// Longest certificate of an SM-DP+ that can be held back until the confirmation code's hash has come.
 pub const HOLD: usize = 720;
+/// Bytes of the tag list of an IPA eUICC data request.
+pub const TAGS_MAX: usize = 20;
+/// Parts of the IPA eUICC data that come from the eUICC.
+pub const DATA_PARTS: usize = 8;
 /// Terminal profile bytes that GET DATA gives.
 pub const PROFILE_BYTES: usize = 32;
 
@@ -171,6 +175,10 @@ registers! {
         HOLD_POS: 2, "Bytes held back that were given to the eUICC.";
         ACKS: 1, "Acknowledged sequence numbers in ACK.";
         ACK: ACKS_MAX * (1 + ACK_LEN), "Acknowledged sequence numbers, each with its length.";
+        TAGS_LEN: 1, "Bytes of TAGS.";
+        TAGS: TAGS_MAX, "Tag list of an IPA eUICC data request.";
+        PART: 1, "Part of the IPA eUICC data that is asked for.";
+        PART_SIZES: 4 * DATA_PARTS, "Place and size of each part in the eUICC's answer.";
         AC_LEN: 1, "Bytes of AC.";
         AC: AC_MAX, "Activation code of the trigger.";
         DP_LEN: 1, "Bytes of the SM-DP+ address in AC.";

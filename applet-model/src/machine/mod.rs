@@ -16,6 +16,7 @@ pub mod templates;
 
 pub mod act;
 pub mod answer;
+pub mod data;
 pub mod download;
 pub mod proactive;
 pub mod request;

@@ -4,14 +4,15 @@
 //! through the block buffer.
 
 use super::codes::{Event, phase, tx};
+use super::data::DATA_TAIL;
 use super::download::COMMAND_HEAD;
 use super::grammar::node;
 use super::layout::{BUFFER, reg};
 use super::{Machine, templates};
 
 /// Second byte of the tags of the messages (SGP.32 6.3.2), by their kind; the first is BF.
-pub const MESSAGE_TAGS: [u8; 11] = [
-    0x4F, 0x50, 0x50, 0x50, 0x50, 0x39, 0x3B, 0x3A, 0x41, 0x50, 0x3D,
+pub const MESSAGE_TAGS: [u8; 13] = [
+    0x4F, 0x50, 0x50, 0x50, 0x50, 0x39, 0x3B, 0x3A, 0x41, 0x50, 0x3D, 0x50, 0x50,
 ];
 /// Tag of the eUICC's answer in the message: what follows the session's transaction.
 const TAG_CANCEL_RESPONSE: u8 = 0xA1;
@@ -87,14 +88,14 @@ impl Machine {
     }
 
     /// Bytes of a data object of one register with its length in front; none if it is empty.
-    fn field_len(&self, register: usize) -> u16 {
+    pub(super) fn field_len(&self, register: usize) -> u16 {
         match self.w[register] {
             0 => 0,
             len => 2 + u16::from(len),
         }
     }
 
-    fn append_field(&mut self, tag: u8, register: usize) {
+    pub(super) fn append_field(&mut self, tag: u8, register: usize) {
         let len = self.w[register];
         if len > 0 {
             let value: Vec<u8> = self.w[register + 1..register + 1 + usize::from(len)].to_vec();
@@ -122,6 +123,8 @@ impl Machine {
             tx::CANCEL => self.field_len(reg::RTID_LEN) + object_len(len1),
             tx::NOTICE => object_len(len1),
             tx::NOT_DOWNLOADED => 1 + object_len(self.not_downloaded_len()),
+            tx::DATA => 1 + object_len(object_len(self.data_inside())),
+            tx::DATA_ERROR => 1 + object_len(object_len(3 + self.field_len(reg::TID_LEN))),
             _ => object_len(3 + self.field_len(reg::TID_LEN)),
         }
     }
@@ -191,6 +194,22 @@ impl Machine {
                 self.append_field(0x82, reg::TID_LEN);
                 self.append(templates::DOWNLOAD_ERROR);
             }
+            tx::DATA => {
+                let inside = self.data_inside();
+                self.append(&[0xBF, 0x52]);
+                self.append_length(object_len(inside));
+                self.append(&[0xA0]);
+                self.append_length(inside);
+            }
+            tx::DATA_ERROR => {
+                let inside = 3 + self.field_len(reg::TID_LEN);
+                self.append(&[0xBF, 0x52]);
+                self.append_length(object_len(inside));
+                self.append(&[0xA1]);
+                self.append_length(inside);
+                self.append_field(0x80, reg::TID_LEN);
+                self.append(&[0x02, 0x01, INCORRECT_TAG_LIST]);
+            }
             tx::UNKNOWN_PACKAGE | tx::UNDEFINED => {
                 self.append(&[0xA0]);
                 self.append_length(3 + self.field_len(reg::TID_LEN));
@@ -228,6 +247,10 @@ impl Machine {
                     self.w[reg::TX_PHASE] = match self.w[reg::TX_KIND] {
                         tx::RESULT | tx::INITIATE | tx::NOTICE => phase::ASK1,
                         tx::ERROR => phase::KEPT,
+                        tx::DATA => {
+                            self.w[reg::PART] = 0;
+                            phase::ASK_DATA
+                        }
                         tx::AUTHENTICATE | tx::PACKAGE | tx::CANCEL => {
                             let rest = self.get16(reg::LEN1) - self.get16(reg::RX_LEN);
                             self.put16(reg::SKIP, 0);
@@ -274,7 +297,28 @@ impl Machine {
                     self.append(&part);
                     self.put16(reg::RX_POS, pos + n);
                 }
+                phase::ASK_DATA => {
+                    if self.begin_part() {
+                        self.w[reg::TX_PHASE] = phase::DATA;
+                        return self.raise(Event::TxQuery);
+                    }
+                    self.w[reg::TX_PHASE] = phase::TAIL;
+                }
+                phase::DATA => {
+                    if self.get16(reg::LEFT) > 0 {
+                        let full = self.room() == 0;
+                        return self.raise(if full { Event::TxSend } else { Event::TxRead });
+                    }
+                    self.w[reg::PART] += 1;
+                    self.w[reg::TX_PHASE] = phase::ASK_DATA;
+                }
                 phase::TAIL => {
+                    if self.w[reg::TX_KIND] == tx::DATA {
+                        if self.room() < DATA_TAIL {
+                            return self.raise(Event::TxSend);
+                        }
+                        self.append_data_tail();
+                    }
                     if self.w[reg::TX_KIND] == tx::INITIATE {
                         if self.room() < self.field_len(reg::TID_LEN) {
                             return self.raise(Event::TxSend);
@@ -322,7 +366,12 @@ impl Machine {
             self.put16(reg::SKIP, skip - n);
             return self.raise(Event::TxRead);
         }
-        let part = core::mem::take(&mut self.answer);
+        let mut part = core::mem::take(&mut self.answer);
+        if self.w[reg::TX_PHASE] == phase::DATA
+            && let (Some(tag), Some(first)) = (self.new_tag(), part.first_mut())
+        {
+            *first = tag;
+        }
         self.append(&part);
         self.put16(reg::LEFT, self.get16(reg::LEFT) - n);
         self.raise(Event::Next);
@@ -354,6 +403,7 @@ impl Machine {
         if kind == tx::POLL {
             self.w[reg::TID_LEN] = 0;
             self.w[reg::AC_LEN] = 0;
+            self.w[reg::TAGS_LEN] = 0;
         }
         self.begin_scan(match kind {
             tx::POLL => node::POLL,
@@ -373,5 +423,7 @@ const EID_OBJECT: u16 = 18;
 pub const PREFIX_MAX: u16 = 48;
 /// unknownPackage of EimPackageResultErrorCode (SGP.32 6.3.2.7).
 pub const UNKNOWN_PACKAGE: u8 = 2;
+/// incorrectTagList of IpaEuiccDataErrorCode (SGP.32 2.11.2.2).
+pub const INCORRECT_TAG_LIST: u8 = 1;
 /// undefinedError of EimPackageResultErrorCode.
 pub const UNDEFINED_ERROR: u8 = 127;

@@ -157,6 +157,7 @@ const LINES: &[Line] = lines! {
         (RxCode) [TxCancel] => Log(reason::EIM_CODE), PrepareRequest(tx::NOT_DOWNLOADED), OpenChannel => Opening;
         (RxCode) => Log(reason::EIM_CODE), Raise(FAIL) => Closing;
         (RxTrigger) => BeginDownload => Preparing;
+        (RxData) => BeginData => Gathering;
         (RxUnfit) => Log(reason::ANSWER_UNFIT), SetGoal(goal::CANCEL), CloseChannel => Closing;
         (RxTaken) => Raise(NEXT_ACK) => Removing;
         (RxAcks) => Raise(NEXT_ACK) => Removing;
@@ -251,6 +252,14 @@ const LINES: &[Line] = lines! {
     Extending {
         (TrOk) => => Waiting;
         (TrBusy | TrBeyond | TrBip | TrRefused) => Log(reason::NO_TIMER), TimerRefused => Waiting;
+    }
+    Gathering {
+        (Next) => AskData => Gathering;
+        (EsOk | ScanMore) => ReadAnswer => Gathering;
+        (EsData) => Scan => Gathering;
+        (ScanDone | ScanBad | EsError) => NotePart, Raise(NEXT) => Gathering;
+        (Gathered) => PrepareRequest(tx::DATA), OpenChannel => Opening;
+        (Fail) => Log(reason::TAGS_UNKNOWN), PrepareRequest(tx::DATA_ERROR), OpenChannel => Opening;
     }
     // SGP.32 3.2.3.2: indirect profile download.
     Preparing {

@@ -40,6 +40,16 @@ templates! {
     ES10_CHALLENGE = &[0xBF, 0x2E, 0x00];
     /// ES10b.ImmediateEnable, refreshFlag false: the applet sends REFRESH itself (SGP.32 5.9.15).
     ES10_IMMEDIATE = &[0xBF, 0x5A, 0x03, 0x80, 0x01, 0x00];
+    /// ES10b.GetEUICCInfo2 (SGP.22 5.7.8).
+    ES10_INFO2 = &[0xBF, 0x22, 0x00];
+    /// ES10a.GetEuiccConfiguredAddresses (SGP.22 5.7.3).
+    ES10_ADDRESSES = &[0xBF, 0x3C, 0x00];
+    /// ES10b.GetCerts of the first CI (SGP.32 5.9.10).
+    ES10_CERTS = &[0xBF, 0x56, 0x00];
+    /// ipaCapabilities (SGP.32 2.11.2.2): indirect downloads, data and metadata handled by the eIM if it wants.
+    IPA_CAPABILITIES = &[0xA8, 0x04, 0x80, 0x02, 0x03, 0x68];
+    /// deviceInfo of the IPA eUICC data.
+    IPA_DEVICE = &[0xA9, 0x08, 0x80, 0x04, 0x00, 0x00, 0x00, 0x00, 0xA1, 0x00];
     /// deviceInfo of ctxParams1 (SGP.22 4.2): the applet knows neither the device's TAC nor its capabilities.
     DEVICE_INFO = &[0xA1, 0x08, 0x80, 0x04, 0x00, 0x00, 0x00, 0x00, 0xA1, 0x00];
     /// profileDownloadError undefinedError (SGP.32 2.11.2.3).

@@ -130,6 +130,8 @@ abstract class Answer extends Download {
             case Tables.KIND_TRIGGER:
             case Tables.KIND_ORDERED:
                 return Tables.EV_RX_TRIGGER;
+            case Tables.KIND_DATA:
+                return Tables.EV_RX_DATA;
             case Tables.KIND_STEP:
                 return stepDone();
             default:

@@ -33,7 +33,7 @@ abstract class Euicc extends Scanner {
         return ok ? Tables.EV_ES_OK : Tables.EV_ES_ERROR;
     }
 
-    private byte command(byte[] template) {
+    final byte command(byte[] template) {
         return store(Tables.STORE_LAST, (byte) 0, template, (short) 0, (short) template.length);
     }
 
@@ -79,8 +79,8 @@ abstract class Euicc extends Scanner {
         }
     }
 
-    /** Asks for the part of the request that comes next. */
-    final byte askPart() {
+    /** Asks for the part of the request that comes next, but for IPA eUICC data. */
+    final byte askOtherPart() {
         byte kind = w[Tables.R_TX_KIND];
         if (kind == Tables.TX_INITIATE) {
             return command(Tables.ES10_INFO);

@@ -307,6 +307,13 @@ final class Machine extends Answer {
                 break;
             case Tables.AC_BEGIN_DOWNLOAD:
                 return beginDownload();
+            case Tables.AC_BEGIN_DATA:
+                return beginData();
+            case Tables.AC_ASK_DATA:
+                return askData();
+            case Tables.AC_NOTE_PART:
+                notePart();
+                break;
             case Tables.AC_BEGIN_READING:
                 beginReading();
                 break;
@@ -369,7 +376,20 @@ final class Machine extends Answer {
                 seconds += seconds;
             }
         }
-        delay(seconds < most ? seconds : most);
+        if (seconds > most) {
+            seconds = most;
+        }
+        delay((short) (seconds - spread((short) (seconds / 4))));
+    }
+
+    /** A part of this number that depends on the EID: after an outage, cards don't come back together. */
+    private short spread(short n) {
+        short share = 0;
+        for (short i = 0; i < w[Tables.R_EID_LEN]; i++) {
+            share = (short) ((short) (share * 31 + (w[(short) (Tables.R_EID + i)] & 0xFF)) % Tables.SHARES);
+        }
+        short whole = (short) (n / Tables.SHARES * share);
+        return (short) (whole + (short) (n % Tables.SHARES * share) / Tables.SHARES);
     }
 
     /** Without a timer, STATUS commands are counted: one for each 30 seconds of the delay. */

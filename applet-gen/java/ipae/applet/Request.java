@@ -7,10 +7,11 @@ import javacard.framework.Util;
  * Requests to the eIM: an ESipa message in HTTP, produced block by block. A result is never held: its
  * size is measured first, then it flows from the eUICC to SEND DATA through the block buffer.
  */
-abstract class Request extends Terminal {
+abstract class Request extends Data {
     private static final short EID_OBJECT = 18;
     private static final byte UNKNOWN_PACKAGE = 2;
     private static final byte UNDEFINED_ERROR = 127;
+    private static final byte INCORRECT_TAG_LIST = 1;
 
     Request(Es10Port port) {
         super(port);
@@ -90,12 +91,12 @@ abstract class Request extends Terminal {
     }
 
     /** Bytes of a data object of one register with its length in front; none if it is empty. */
-    private short fieldLength(short register) {
+    final short fieldLength(short register) {
         short length = w[register];
         return length == 0 ? length : (short) (2 + length);
     }
 
-    private void appendField(byte tag, short register) {
+    final void appendField(byte tag, short register) {
         byte length = w[register];
         if (length > 0) {
             append(tag);
@@ -130,6 +131,11 @@ abstract class Request extends Terminal {
                 return objectLength(length);
             case Tables.TX_NOT_DOWNLOADED:
                 return (short) (1 + objectLength(notDownloadedLength()));
+            case Tables.TX_DATA:
+                return (short) (1 + objectLength(objectLength(dataInside())));
+            case Tables.TX_DATA_ERROR:
+                length = (short) (3 + fieldLength(Tables.R_TID_LEN));
+                return (short) (1 + objectLength(objectLength(length)));
             default:
                 return objectLength((short) (3 + fieldLength(Tables.R_TID_LEN)));
         }
@@ -197,6 +203,16 @@ abstract class Request extends Terminal {
                 appendField((byte) 0x82, Tables.R_TID_LEN);
                 append(Tables.DOWNLOAD_ERROR);
                 break;
+            case Tables.TX_DATA:
+                appendDataHead((byte) 0xA0, dataInside());
+                break;
+            case Tables.TX_DATA_ERROR:
+                appendDataHead((byte) 0xA1, (short) (3 + fieldLength(Tables.R_TID_LEN)));
+                appendField((byte) 0x80, Tables.R_TID_LEN);
+                append((byte) 0x02);
+                append((byte) 0x01);
+                append(INCORRECT_TAG_LIST);
+                break;
             case Tables.TX_UNKNOWN_PACKAGE:
             case Tables.TX_UNDEFINED:
                 append((byte) 0xA0);
@@ -209,6 +225,15 @@ abstract class Request extends Terminal {
             default:
                 break;
         }
+    }
+
+    /** The head of IpaEuiccDataResponse and of its alternative. */
+    private void appendDataHead(byte tag, short length) {
+        append((byte) 0xBF);
+        append((byte) 0x52);
+        appendLength(objectLength(length));
+        append(tag);
+        appendLength(length);
     }
 
     /** The phase after the beginning of the body. */
@@ -226,6 +251,9 @@ abstract class Request extends Terminal {
                 return Tables.PHASE_KEPT;
             case Tables.TX_ERROR:
                 return Tables.PHASE_KEPT;
+            case Tables.TX_DATA:
+                w[Tables.R_PART] = 0;
+                return Tables.PHASE_ASK_DATA;
             default:
                 return Tables.PHASE_FLUSH;
         }
@@ -289,7 +317,27 @@ abstract class Request extends Terminal {
                     append(rx, pos, n);
                     put16(Tables.R_RX_POS, (short) (pos + n));
                     break;
+                case Tables.PHASE_ASK_DATA:
+                    if (beginDataPart()) {
+                        w[Tables.R_TX_PHASE] = Tables.PHASE_DATA;
+                        return Tables.EV_TX_QUERY;
+                    }
+                    w[Tables.R_TX_PHASE] = Tables.PHASE_TAIL;
+                    break;
+                case Tables.PHASE_DATA:
+                    if (get16(Tables.R_LEFT) > 0) {
+                        return room() == 0 ? Tables.EV_TX_SEND : Tables.EV_TX_READ;
+                    }
+                    w[Tables.R_PART]++;
+                    w[Tables.R_TX_PHASE] = Tables.PHASE_ASK_DATA;
+                    break;
                 case Tables.PHASE_TAIL:
+                    if (w[Tables.R_TX_KIND] == Tables.TX_DATA) {
+                        if (room() < Tables.DATA_TAIL) {
+                            return Tables.EV_TX_SEND;
+                        }
+                        appendDataTail();
+                    }
                     if (w[Tables.R_TX_KIND] == Tables.TX_INITIATE) {
                         if (room() < fieldLength(Tables.R_TID_LEN)) {
                             return Tables.EV_TX_SEND;
@@ -336,6 +384,7 @@ abstract class Request extends Terminal {
         }
         short at = get16(Tables.R_SEG_LEN);
         copyWindow(seg, at, n);
+        retag(at);
         put16(Tables.R_SEG_LEN, (short) (at + n));
         put16(Tables.R_LEFT, (short) (get16(Tables.R_LEFT) - n));
         return Tables.EV_NEXT;
@@ -366,6 +415,7 @@ abstract class Request extends Terminal {
         if (kind == Tables.TX_POLL) {
             w[Tables.R_TID_LEN] = 0;
             w[Tables.R_AC_LEN] = 0;
+            w[Tables.R_TAGS_LEN] = 0;
         }
         beginScan(answerNode(kind));
     }

@@ -20,7 +20,7 @@ const BANDS: [[&[State]; 5]; 3] = [
         &[State::Relaying, State::ReadingResult, State::Removing],
     ],
     [
-        &[],
+        &[State::Gathering],
         &[State::Preparing],
         &[State::Cancelling],
         &[State::Finishing],
@@ -61,7 +61,11 @@ fn colour(state: State) -> &'static str {
         State::Unpersonalized | State::Locked => "#6b7280",
         State::Idle | State::Backoff | State::CheckWait | State::Scheduling => "#15803d",
         State::Query | State::Opening | State::Guarding | State::Sending => "#1d4ed8",
-        State::Waiting | State::Receiving | State::Relaying | State::Extending => "#0e7490",
+        State::Waiting
+        | State::Receiving
+        | State::Relaying
+        | State::Extending
+        | State::Gathering => "#0e7490",
         State::ReadingResult | State::Removing => "#7c3aed",
         State::Preparing
         | State::Loading

@@ -16,6 +16,8 @@ pub enum Known {
     RolledBack,
     /// It was refused.
     Refused,
+    /// It was answered, and there was nothing to execute.
+    Answered,
 }
 
 /// The eIM.
@@ -48,6 +50,12 @@ pub enum Answer {
     Empty,
     /// With the right message to a step of a download, and nothing in it.
     Hollow,
+}
+
+/// The answer to a request that the eIM can't read.
+pub fn unreadable(request: &[u8]) -> Vec<u8> {
+    let tag = tlv::read_header(request).map_or(0xBF50, |header| header.tag);
+    constructed(tag, &[number(0x02, 127)])
 }
 
 impl Eim {
@@ -169,6 +177,7 @@ impl Eim {
         for (tag, raw) in objects {
             match tag {
                 0xBF51 => self.take_result(raw, &mut acks)?,
+                0xBF52 => self.take_data(raw, &mut acks)?,
                 0xBF54 => {
                     let result = tlv::read_one(raw).map_err(|e| format!("BF54: {e}"))?;
                     tlv::path(result.value, &[0x30, 0x80]).map_err(|e| format!("BF54: {e}"))?;
@@ -192,6 +201,47 @@ impl Eim {
             }
         }
         Ok(acks)
+    }
+
+    /// IpaEuiccDataResponse.
+    fn take_data(&mut self, raw: &[u8], acks: &mut Vec<Vec<u8>>) -> Result<(), String> {
+        let wrong = |e: tlv::TlvError| format!("BF52: {e}");
+        let whole = tlv::read_one(raw).map_err(wrong)?;
+        let data = tlv::read_one(whole.value).map_err(wrong)?;
+        if data.tag != 0xA0 {
+            self.refused(tlv::find(data.value, 0x80).ok().flatten());
+            return Ok(());
+        }
+        let mut tags = Vec::new();
+        for part in data.children() {
+            let part = part.map_err(wrong)?;
+            tags.push(part.tag);
+            match part.tag {
+                0xA0 => {
+                    for notice in part.children() {
+                        acks.push(sequence_number(self.learn(notice.map_err(wrong)?)?));
+                    }
+                }
+                0x81 if part.value != b"dp" => return Err("BF52 has another SM-DP+".to_owned()),
+                0x83 if part.value != b"ds" => return Err("BF52 has another SM-DS".to_owned()),
+                0x87 => {
+                    let package = part.value.last().map_or(0, |n| n.wrapping_sub(1));
+                    if let Some(known) = self.known.get_mut(usize::from(package)) {
+                        *known = Known::Answered;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let order = [
+            0xA0, 0x81, 0xA2, 0xBF20, 0xBF22, 0x83, 0xA5, 0xA6, 0x87, 0xA8, 0xA9,
+        ];
+        let mut expected = order.iter();
+        if tags.iter().all(|tag| expected.any(|t| t == tag)) {
+            Ok(())
+        } else {
+            Err(format!("BF52 holds {tags:X?}"))
+        }
     }
 
     /// The download that a session's transaction belongs to.
@@ -355,6 +405,13 @@ pub fn package(kind: Package, index: u8) -> Vec<u8> {
         Package::Trigger => {
             let data = constructed(0xA0, &[octets(0x81, &[])]);
             return constructed(0xBF54, &[data, octets(0x82, &[counter])]);
+        }
+        Package::Unknown => return constructed(0xBF59, &[octets(0x82, &[counter])]),
+        Package::Data => {
+            const TAGS: [u8; 13] = [
+                0xA0, 0x81, 0xA2, 0xBF, 0x20, 0xBF, 0x22, 0x83, 0x84, 0xA5, 0xA6, 0xA8, 0xA9,
+            ];
+            return constructed(0xBF52, &[octets(0x5C, &TAGS), octets(0x83, &[counter])]);
         }
         Package::DataRequest => {
             return constructed(0xBF52, &[octets(0x5C, &[0x80]), octets(0x83, &[counter])]);

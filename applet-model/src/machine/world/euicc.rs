@@ -54,6 +54,8 @@ pub struct Euicc {
     pub(super) challenged: bool,
     /// The download session.
     pub session: Option<Session>,
+    /// It gave bytes that mean nothing since the last request to the eIM.
+    pub lied: bool,
     /// The last block was refused.
     pub refuses: bool,
     /// The package that was just installed.
@@ -81,6 +83,7 @@ impl Euicc {
             answer: Vec::new(),
             challenged: false,
             session: None,
+            lied: false,
             refuses: false,
             just_installed: None,
         }
@@ -177,6 +180,15 @@ impl Euicc {
             0xBF30 => self.remove(whole.value),
             0xBF58 => self.roll_back(scenario),
             0xBF51 => self.package(scenario, &command)?,
+            0xBF22 => constructed(0xBF22, &[octets(0x81, &[0x22; 300])]),
+            0xBF3C => constructed(0xBF3C, &[octets(0x80, b"dp"), octets(0x81, b"ds")]),
+            0xBF56 => {
+                let certificate = |tag| constructed(tag, &[octets(0x30, &[0xCE; 80])]);
+                constructed(
+                    0xBF56,
+                    &[constructed(0xA0, &[certificate(0xA5), certificate(0xA6)])],
+                )
+            }
             0xBF20 => constructed(0xBF20, &[octets(0x82, &[2, 5, 0])]),
             0xBF2E => self.get_challenge(),
             0xBF38 => self.authenticate(scenario, &command)?,

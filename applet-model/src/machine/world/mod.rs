@@ -218,6 +218,7 @@ impl World {
             }
             Move::WrongData => {
                 self.euicc.drop_answer();
+                self.euicc.lied = true;
                 Boundary::Es10Data(vec![0x31])
             }
             Move::Hollow => Boundary::Es10Data(self.euicc.hollow()),
@@ -279,8 +280,13 @@ impl World {
                 }
                 self.device.coming = bytes::http(status, &answer);
             }
+            // Bytes that mean nothing can end where a part of the request ends.
+            Err(_) if self.euicc.lied => {
+                self.device.coming = bytes::http("200 OK", &eim::unreadable(body));
+            }
             Err(e) => self.wrong = Some(e),
         }
+        self.euicc.lied = false;
     }
 
     fn perform(&mut self, phase: Phase, what: Move) -> Boundary {

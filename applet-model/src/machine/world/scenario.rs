@@ -23,8 +23,12 @@ pub enum Package {
     Trigger,
     /// A profile download trigger.
     Download(Download),
-    /// An IPA eUICC data request, which this applet does not know.
+    /// A package of a kind that nobody knows.
+    Unknown,
+    /// An IPA eUICC data request for what this applet does not know.
     DataRequest,
+    /// An IPA eUICC data request for all that there is.
+    Data,
 }
 
 /// What is for ever odd about a device.
@@ -217,6 +221,7 @@ pub const SCENARIOS: &[Scenario] = &[
             Package::Refused(400),
             Package::Trigger,
             Package::DataRequest,
+            Package::Unknown,
         ],
         ..BASE
     },
@@ -237,6 +242,7 @@ pub const SCENARIOS: &[Scenario] = &[
             hashed: true,
             ..DOWNLOAD
         })],
+        buffer: 500,
         immediate: true,
         ..BASE
     },
@@ -255,6 +261,15 @@ pub const SCENARIOS: &[Scenario] = &[
             certificate: 60,
             ..DOWNLOAD
         })],
+        buffer: 500,
+        deepest: 1,
+        ..BASE
+    },
+    Scenario {
+        name: "download, device without timers that holds 200 bytes",
+        queue: &[Package::Download(DOWNLOAD)],
+        quirk: Quirk::NoTimers,
+        buffer: 200,
         deepest: 1,
         ..BASE
     },
@@ -263,6 +278,12 @@ pub const SCENARIOS: &[Scenario] = &[
         queue: &[Package::Download(DOWNLOAD)],
         piece: 2,
         deepest: 0,
+        ..BASE
+    },
+    Scenario {
+        name: "IPA eUICC data",
+        queue: &[Package::Data],
+        notices: 1,
         ..BASE
     },
     Scenario {
