@@ -3,17 +3,17 @@
 use super::failure::{Failure, with_causes};
 use super::output::{Out, read_file, style};
 use super::{interrupt, pki};
-use applet_model::sgp::profile::{
-    NotificationConfigurationInformation, NotificationEvent, ProfileClass,
-};
-use applet_model::sgp::{ActivationCode, Eid, Encode, LPA_PREFIX};
+use applet_model::sgp::Eid;
 use cards::pki::{HierarchyOptions, ServerRole, SmdpCredential};
+use cards::saip::description::{Description, LAB_TOML};
 use clap::{Args, Subcommand, ValueEnum};
 use host_bridge::exit;
 use host_bridge::personalize::VirtualLink;
 use host_bridge::smdp::client::{Binding, Es9Error, HttpServer};
 use host_bridge::smdp::push::{self, PushError, PushOrder};
-use host_bridge::smdp::{self, NewOrder, Smdp, SmdpError, SmdpOptions, Tls, TlsError, Trust};
+use host_bridge::smdp::{
+    self, Event, OrderForm, OrderToken, Placed, Smdp, SmdpError, SmdpOptions, Tls, TlsError, Trust,
+};
 use host_bridge::transport::CardLink;
 use host_bridge::transport::pcsc::PcscLink;
 use std::net::SocketAddr;
@@ -32,6 +32,8 @@ pub enum SmdpCommand {
     Cancel(Cancel),
     /// Download a profile into a card, as its device would
     Push(Push),
+    /// Measure how many downloads the SM-DP+ serves in a second
+    Bench(Bench),
 }
 
 #[derive(Args)]
@@ -50,8 +52,13 @@ Examples:
   ipae smdp serve --pki lab-pki --db lab.sqlite
   ipae smdp serve --tls --listen 0.0.0.0:443
 
+  (umask 077; openssl rand -hex 32 > token); ipae smdp serve --tls --order-token-file token
+
 Without TLS an address that isn't loopback is refused, unless --insecure is given. Orders are taken by
-`ipae smdp order` with the same --db and --pki; nobody can order over the network.")]
+`ipae smdp order` with the same --db and --pki; over the network only with --order-token-file, from
+who has the token (`Authorization: Bearer TOKEN`): POST and GET /orders, GET and DELETE
+/orders/MATCHING-ID, GET /notifications, in JSON. An order has profile (base64), name, provider and,
+as it likes, matching_id, eid, confirmation_code, notify (a list), test, fallback_allowed.")]
 pub struct Serve {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8090")]
@@ -62,6 +69,9 @@ pub struct Serve {
     /// Serve plain HTTP on an address that other machines reach
     #[arg(long, conflicts_with = "tls")]
     insecure: bool,
+    /// Take orders over the network from who has the token in this file
+    #[arg(long, value_name = "FILE")]
+    order_token_file: Option<PathBuf>,
     #[command(flatten)]
     store: Store,
 }
@@ -95,7 +105,7 @@ pub struct Order {
     confirmation_code: Option<String>,
     /// What the SM-DP+ is notified of
     #[arg(long, value_name = "EVENT", value_delimiter = ',')]
-    notify: Vec<Event>,
+    notify: Vec<Told>,
     /// A test profile
     #[arg(long)]
     test: bool,
@@ -107,7 +117,7 @@ pub struct Order {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub enum Event {
+pub enum Told {
     /// It was installed
     Install,
     /// It was enabled
@@ -178,6 +188,28 @@ pub struct Push {
     pki: pki::Dir,
 }
 
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  ipae smdp bench
+  ipae smdp bench --downloads 500 --profile profile.der --db bench.sqlite --json
+
+Virtual eUICCs with keys of their own download one order each, without sockets. The eUICC's part is
+computed here, too, and given apart.")]
+pub struct Bench {
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    downloads: usize,
+    /// The unprotected profile package, DER; the lab's own without it
+    #[arg(long, value_name = "FILE.der")]
+    profile: Option<PathBuf>,
+    /// A database to use; in memory without it
+    #[arg(long, value_name = "FILE")]
+    db: Option<PathBuf>,
+    #[command(flatten)]
+    pki: pki::Dir,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Form {
     /// JSON
@@ -193,6 +225,13 @@ impl From<Form> for Binding {
             Form::Asn1 => Binding::Asn1,
         }
     }
+}
+
+/// The time in Unix seconds.
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 fn failed(error: SmdpError) -> Failure {
@@ -238,10 +277,10 @@ const TLS_YEARS: (u16, u16) = (2020, 2050);
 
 impl Store {
     fn open(&self) -> Result<Smdp, Failure> {
-        self.open_with(false)
+        self.open_with(false, None)
     }
 
-    fn open_with(&self, tls: bool) -> Result<Smdp, Failure> {
+    fn open_with(&self, tls: bool, token: Option<OrderToken>) -> Result<Smdp, Failure> {
         let hierarchy = self.pki.load()?;
         let credential: SmdpCredential = match &hierarchy.smdp {
             Some(smdp) => smdp.clone(),
@@ -249,7 +288,10 @@ impl Store {
                 .issue_smdp(&HierarchyOptions::default().smdp_fqdn)
                 .map_err(|e| failed(e.into()))?,
         };
-        let mut options = SmdpOptions::default();
+        let mut options = SmdpOptions {
+            order_token: token,
+            ..SmdpOptions::default()
+        };
         if tls {
             let shown = hierarchy
                 .issue_tls(&credential.address, Some(ServerRole::Tls), TLS_YEARS)
@@ -272,12 +314,25 @@ impl SmdpCommand {
                 list(&smdp, out)
             }
             SmdpCommand::Push(command) => command.run(out),
+            SmdpCommand::Bench(command) => bench(&command, out),
         }
     }
 }
 
 fn serve(command: &Serve, out: &Out) -> Result<(), Failure> {
-    let smdp = command.store.open_with(command.tls)?;
+    let token = match &command.order_token_file {
+        None => None,
+        Some(file) => {
+            let text = read_file(file, exit::KEYS)?;
+            let token = std::str::from_utf8(&text)
+                .ok()
+                .and_then(|text| OrderToken::new(text.trim()));
+            let what = "expected one line of at least 16 visible ASCII characters";
+            let wrong = || Failure::new(exit::KEYS, format!("{}: {what}", file.display()));
+            Some(token.ok_or_else(wrong)?)
+        }
+    };
+    let smdp = command.store.open_with(command.tls, token)?;
     let server = smdp
         .serve(command.listen, command.insecure)
         .map_err(failed)?;
@@ -317,56 +372,71 @@ fn serve(command: &Serve, out: &Out) -> Result<(), Failure> {
 
 fn order(command: Order, out: &Out) -> Result<(), Failure> {
     let smdp = command.store.open()?;
-    let profile = read_file(&command.profile, exit::ORDER)?;
-    let mut metadata =
-        smdp::metadata_of(&profile, &command.provider, &command.name).map_err(failed)?;
-    metadata.profile_class = command.test.then_some(ProfileClass::Test);
-    metadata.fallback_allowed = command.fallback_allowed.then_some(true);
-    if !command.notify.is_empty() {
-        let bits: Vec<u8> = command
-            .notify
-            .iter()
-            .map(|event| match event {
-                Event::Install => NotificationEvent::NOTIFICATION_INSTALL,
-                Event::Enable => NotificationEvent::NOTIFICATION_ENABLE,
-                Event::Disable => NotificationEvent::NOTIFICATION_DISABLE,
-                Event::Delete => NotificationEvent::NOTIFICATION_DELETE,
-            })
-            .collect();
-        metadata.notification_configuration_info =
-            Some(vec![NotificationConfigurationInformation {
-                profile_management_operation: NotificationEvent::of(&bits),
-                notification_address: smdp.address().to_owned(),
-            }]);
-    }
-    let matching_id = command
-        .matching_id
-        .unwrap_or_else(|| smdp.new_matching_id());
-    let iccid = metadata.iccid.to_string();
-    let new = NewOrder {
-        matching_id: matching_id.clone(),
+    let form = OrderForm {
+        profile: read_file(&command.profile, exit::ORDER)?,
+        name: command.name,
+        provider: command.provider,
+        matching_id: command.matching_id,
         eid: command.eid.map(|eid| eid.to_string()),
         confirmation_code: command.confirmation_code,
-        metadata: metadata
-            .to_der()
-            .map_err(|e| failed(SmdpError::Order(e.to_string())))?,
-        profile,
+        notify: command.notify.into_iter().map(Event::from).collect(),
+        test: command.test,
+        fallback_allowed: command.fallback_allowed,
     };
-    let number = smdp.order(&new).map_err(failed)?;
-    let asks = new.confirmation_code.is_some();
-    let activation_code = ActivationCode {
-        address: smdp.address().to_owned(),
-        matching_id: matching_id.clone(),
-        oid: None,
-        confirmation_code: asks,
+    let placed = smdp.place(form).map_err(failed)?;
+    out.print(&placed, |w| {
+        let Placed {
+            order,
+            iccid,
+            activation_code,
+            ..
+        } = &placed;
+        writeln!(w, "order {order} of profile {iccid}: {activation_code}")
+    })
+}
+
+impl From<Told> for Event {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Install => Event::Install,
+            Told::Enable => Event::Enable,
+            Told::Disable => Event::Disable,
+            Told::Delete => Event::Delete,
+        }
+    }
+}
+
+fn bench(command: &Bench, out: &Out) -> Result<(), Failure> {
+    let hierarchy = command.pki.load()?;
+    let profile = match &command.profile {
+        Some(file) => read_file(file, exit::PROFILE)?,
+        None => {
+            let description: Description =
+                toml::from_str(LAB_TOML).map_err(|e| Failure::new(exit::PROFILE, e.to_string()))?;
+            let package = description
+                .package()
+                .map_err(|e| Failure::new(exit::PROFILE, e.to_string()))?;
+            package
+                .encode()
+                .map_err(|e| Failure::new(exit::PROFILE, e.to_string()))?
+        }
     };
-    let activation_code = format!("{LPA_PREFIX}{activation_code}");
-    let value = serde_json::json!({
-        "order": number, "matching_id": matching_id, "iccid": iccid,
-        "activation_code": activation_code, "confirmation_code": asks,
-    });
-    out.print(&value, |w| {
-        writeln!(w, "order {number} of profile {iccid}: {activation_code}")
+    let db = command.db.as_deref();
+    let figures = smdp::bench::bench(&hierarchy, db, &profile, command.downloads, now())
+        .map_err(|e| Failure::new(exit::FAILED, with_causes(&e)))?;
+    out.print(&figures, |w| {
+        writeln!(
+            w,
+            "{} downloads of {} bytes ({} bound): the SM-DP+ takes {:.2} ms in {} requests, {:.0} downloads/s \
+             on one thread; eUICC and link {:.1} ms",
+            figures.downloads,
+            figures.profile_bytes,
+            figures.package_bytes,
+            figures.server_ms,
+            figures.requests,
+            figures.downloads_per_second,
+            figures.card_ms
+        )
     })
 }
 
@@ -431,9 +501,7 @@ impl Push {
             address: self.address,
             matching_id: self.matching_id,
             confirmation_code: self.confirmation_code,
-            now: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
+            now: now(),
         };
         let pushed = push::push(&mut link, &mut server, &order).map_err(push_failed)?;
         out.print(&pushed, |w| {

@@ -2,7 +2,7 @@
 
 use super::es9::Answer;
 use super::refusal::Refusal;
-use super::{Exchange, Smdp, SmdpError, json};
+use super::{Exchange, Smdp, SmdpError, json, manage};
 use crate::web::{self, ASN1, JSON, PATH, ServerHandle, respond};
 use applet_model::sgp::download::{
     AuthenticateClientErrorEsipa, CancelSessionError, CancelSessionOk, CancelSessionResponseEsipa,
@@ -93,11 +93,14 @@ impl Smdp {
             return Err(SmdpError::NotLoopback(address));
         }
         let options = &self.inner.options;
-        let app = Router::new()
+        let mut app = Router::new()
             .route(PATH, post(asn1))
             .route(&format!("{}{{function}}", json::PATH), post(as_json))
-            .layer(DefaultBodyLimit::max(options.body_limit))
-            .with_state(self.clone());
+            .layer(DefaultBodyLimit::max(options.body_limit));
+        if let Some(token) = &options.order_token {
+            app = app.merge(manage::routes(token.clone()));
+        }
+        let app = app.with_state(self.clone());
         web::serve(
             "smdp",
             address,

@@ -1,13 +1,15 @@
 //! A lab SM-DP+ (SGP.22 5.6): orders, mutual authentication, profiles bound to one eUICC with fresh keys,
 //! notifications.
 //!
-//! [`Smdp`] answers ES9+ functions without any socket; [`http`] serves them, JSON and ASN.1, over **plain HTTP: lab,
-//! not secure**. What the eUICC's keys protect is real: chains up to the CI, signatures, the bound package. A package that
+//! [`Smdp`] answers ES9+ functions without any socket; [`http`] serves them, JSON and ASN.1, over TLS or, in a laboratory,
+//! plain HTTP. What the eUICC's keys protect is real: chains up to the CI, signatures, the bound package. A package that
 //! was handed out is kept until the eUICC's signed result comes, so that a broken download goes on with the same
-//! activation code. There is no ordering interface on the network: who can open the database can order.
+//! activation code. Who can open the database can order; over the network, who has the token, if there is one.
 //!
 //! | room | holds |
 //! | --- | --- |
+//! | `bench` | downloads per second |
+//! | `form`, `manage` | orders in words, and over the network |
 //! | `order` | orders, and the rules by which they change |
 //! | `store` | the database |
 //! | `es9` | the functions of ES9+ |
@@ -16,10 +18,13 @@
 //! | `client` | a way to an SM-DP+ |
 //! | `push` | a device's part: from an SM-DP+ into a card through ES10 |
 
+pub mod bench;
 pub mod client;
 mod es9;
+mod form;
 pub mod http;
 mod json;
+mod manage;
 pub mod order;
 pub mod push;
 mod refusal;
@@ -28,6 +33,8 @@ mod store;
 mod tests;
 
 pub use crate::web::{ServerHandle, Tls, TlsError, Trust};
+pub use form::{Event, OrderForm, Placed};
+pub use manage::OrderToken;
 pub use order::{NewOrder, OrderRow, OrderState};
 pub use refusal::Refusal;
 pub use store::NotificationRow;
@@ -113,6 +120,8 @@ pub struct SmdpOptions {
     pub idle_timeout: Duration,
     /// The certificate that is shown in TLS; `None`: plain HTTP.
     pub tls: Option<Tls>,
+    /// What opens the ordering interface on the network; `None`: there is none.
+    pub order_token: Option<OrderToken>,
     /// Where random numbers come from; `None`: the system. The same seed gives the same keys: for tests.
     pub seed: Option<u64>,
     /// The time in Unix seconds; `None`: the system's clock.
@@ -129,6 +138,7 @@ impl Default for SmdpOptions {
             body_limit: 64 * 1024,
             idle_timeout: Duration::from_secs(30),
             tls: None,
+            order_token: None,
             seed: None,
             time: None,
         }

@@ -74,6 +74,102 @@ fn over_tls_only_the_right_server_is_believed() {
     }
 }
 
+/// One request to the ordering interface; gives status and JSON.
+fn manage(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: &str,
+) -> (u16, serde_json::Value) {
+    let mut stream = std::net::TcpStream::connect(to).unwrap();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or_default())
+}
+
+#[test]
+fn orders_are_taken_over_the_network_from_who_has_the_token() {
+    use base64ct::{Base64, Encoding};
+    const TOKEN: &str = "Bearer 0123456789abcdef";
+    assert!(OrderToken::new("too short").is_none());
+    let options = SmdpOptions {
+        order_token: OrderToken::new("0123456789abcdef"),
+        ..options()
+    };
+    let smdp = smdp_with(&Hierarchy::lab().unwrap(), options);
+    let server = smdp.serve("127.0.0.1:0".parse().unwrap(), false).unwrap();
+    let to = server.address();
+    let order = serde_json::json!({
+        "profile": Base64::encode_string(&package()), "name": "Delta IoT", "provider": "Delta",
+        "matching_id": "A", "notify": ["enable", "delete"],
+    })
+    .to_string();
+    for wrong in [
+        "",
+        "Bearer",
+        "Bearer 0123456789abcdeF",
+        "Basic 0123456789abcdef",
+    ] {
+        for (method, path) in [
+            ("POST", "/orders"),
+            ("GET", "/orders"),
+            ("DELETE", "/orders/A"),
+            ("GET", "/notifications"),
+        ] {
+            assert_eq!(
+                manage(to, method, path, wrong, &order).0,
+                401,
+                "{method} {path}"
+            );
+        }
+    }
+    assert!(smdp.orders().unwrap().is_empty());
+    let (status, placed) = manage(to, "POST", "/orders", TOKEN, &order);
+    assert_eq!(status, 201, "{placed}");
+    assert_eq!(placed["activation_code"], "LPA:1$smdp.lab.example$A");
+    assert_eq!(placed["iccid"], ICCID);
+    assert_eq!(manage(to, "POST", "/orders", TOKEN, &order).0, 409);
+    for bad in [
+        "",
+        "{}",
+        "[1",
+        r#"{"profile": "*", "name": "", "provider": ""}"#,
+        r#"{"more": 1}"#,
+    ] {
+        assert_eq!(manage(to, "POST", "/orders", TOKEN, bad).0, 400, "{bad}");
+    }
+    let empty = r#"{"profile": "", "name": "", "provider": ""}"#;
+    assert_eq!(manage(to, "POST", "/orders", TOKEN, empty).0, 409);
+    get(&mut card(1), &mut smdp.clone(), "A").unwrap();
+    let (_, one) = manage(to, "GET", "/orders/A", TOKEN, "");
+    assert_eq!(one["state"], "installed");
+    assert_eq!(manage(to, "GET", "/orders/B", TOKEN, "").0, 404);
+    assert_eq!(manage(to, "DELETE", "/orders/A", TOKEN, "").0, 409);
+    let (_, told) = manage(to, "GET", "/notifications", TOKEN, "");
+    assert_eq!(told[0]["text"], "installed");
+    // Without a token, the interface isn't there.
+    let closed = ordered();
+    let server = closed.serve("127.0.0.1:0".parse().unwrap(), false).unwrap();
+    assert_eq!(manage(server.address(), "GET", "/orders", TOKEN, "").0, 404);
+}
+
+#[test]
+fn the_bench_downloads_what_it_counts() {
+    let hierarchy = Hierarchy::lab().unwrap();
+    let figures = bench::bench(&hierarchy, None, &package(), 2, NOW).unwrap();
+    assert_eq!((figures.downloads, figures.requests), (2, 4));
+    assert!(figures.package_bytes > figures.profile_bytes && figures.downloads_per_second > 0.0);
+}
+
 #[test]
 fn bodies_that_are_no_messages_are_refused() {
     let smdp = smdp();
