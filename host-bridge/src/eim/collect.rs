@@ -18,7 +18,7 @@ use applet_model::sgp::euicc_result::{
     DisableProfileResult, EnableProfileResult, EuiccPackageErrorCode, EuiccPackageResult,
     EuiccResultData, RollbackProfileResult,
 };
-use applet_model::sgp::ipa_data::IpaEuiccDataResponse;
+use applet_model::sgp::ipa_data::{IpaEuiccData, IpaEuiccDataResponse};
 use applet_model::sgp::notification::{PendingNotification, ProfileInstallationResult};
 use applet_model::sgp::{Decode, Eid, Encode, TransactionId};
 use cards::pki::Cert;
@@ -62,6 +62,50 @@ impl Outcome {
 }
 
 impl Eim {
+    /// An IPA's answer to a request for data ends its package; it is signed by nobody.
+    fn settle_data(
+        &self,
+        eid: &Eid,
+        id: Option<&TransactionId>,
+        result: &EimPackageResult,
+        state: PackageState,
+        what: String,
+    ) -> Result<String, EimError> {
+        let raw = encoded(result)?;
+        let name = eid.to_string();
+        self.with_db(|db| {
+            let tx = db.transaction()?;
+            let package: Option<i64> = match id {
+                Some(id) => tx
+                    .query_row(
+                        "SELECT id FROM package WHERE eid = ?1 AND transaction_id = ?2",
+                        params![name, id.as_bytes()],
+                        |row| row.get(0),
+                    )
+                    .optional()?,
+                None => None,
+            };
+            let evidence = Evidence {
+                package,
+                seq_number: None,
+                raw: &raw,
+                verified: false,
+                verdict: "it is not signed",
+                text: &what,
+            };
+            keep(&tx, &name, &evidence)?;
+            tx.execute(
+                "UPDATE package SET state = ?2, note = ?3, ended_at = ?4 WHERE id = ?1 AND state = 'sent'",
+                params![package, state.name(), what, now()],
+            )?;
+            tx.commit()?;
+            Ok(match package {
+                Some(package) => format!("package {package}: {what}"),
+                None => format!("{what}: this eIM asked for none"),
+            })
+        })
+    }
+
     pub(super) fn provide_result(
         &self,
         message: &ProvideEimPackageResult,
@@ -115,7 +159,9 @@ impl Eim {
                     texts.push(self.take_result(&eid, result)?);
                     acknowledged.extend(result.seq_number());
                 }
-                texts.push("IpaEuiccData".into());
+                let id = data.eim_transaction_id.as_ref();
+                let what = data_in_words(data);
+                texts.push(self.settle_data(&eid, id, result, PackageState::Done, what)?);
             }
             EimPackageResult::EimPackageResultResponseError(error) => {
                 texts.push(self.take_response_error(&eid, error)?);
@@ -125,23 +171,12 @@ impl Eim {
                 texts.push(text);
                 acknowledged.extend(told);
             }
-            EimPackageResult::IpaEuiccDataResponse(_) => {
-                let raw = encoded(result)?;
-                let text = format!("{}: this eIM asked for none", result.alternative());
-                let evidence = Evidence {
-                    package: None,
-                    seq_number: None,
-                    raw: &raw,
-                    verified: false,
-                    verdict: &text,
-                    text: "",
-                };
-                self.with_db(|db| {
-                    let tx = db.transaction()?;
-                    keep(&tx, &eid.to_string(), &evidence)?;
-                    tx.commit()
-                })?;
-                texts.push(text);
+            EimPackageResult::IpaEuiccDataResponse(
+                IpaEuiccDataResponse::IpaEuiccDataResponseError(error),
+            ) => {
+                let id = error.eim_transaction_id.as_ref();
+                let what = error.ipa_euicc_data_error_code.to_string();
+                texts.push(self.settle_data(&eid, id, result, PackageState::Failed, what)?);
             }
         }
         let response = if acknowledged.is_empty() {
@@ -543,6 +578,35 @@ fn words(result: &EuiccPackageResult) -> String {
     }
 }
 
+/// What an IPA's data hold.
+fn data_in_words(data: &IpaEuiccData) -> String {
+    let mut words = Vec::new();
+    let mut list = |what: &str, n: usize| words.push(format!("{n} {what}"));
+    if let Some(all) = &data.notifications_list {
+        list("notifications", all.len());
+    }
+    if let Some(all) = &data.euicc_package_result_list {
+        list("package results", all.len());
+    }
+    for (what, there) in [
+        ("EUICCInfo1", data.euicc_info1.is_some()),
+        ("EUICCInfo2", data.euicc_info2.is_some()),
+        ("certificates", data.euicc_certificate.is_some()),
+    ] {
+        words.extend(there.then(|| what.to_owned()));
+    }
+    for (what, address) in [
+        ("default SM-DP+", &data.default_smdp_address),
+        ("root SM-DS", &data.root_smds_address),
+    ] {
+        words.extend(address.as_ref().map(|a| format!("{what} {a}")));
+    }
+    if let Some(ipa) = &data.ipa_capabilities {
+        words.push(ipa.ipa_features.names().join(" "));
+    }
+    words.join(", ")
+}
+
 fn transaction_id(result: &EimPackageResult) -> Option<&TransactionId> {
     match result {
         EimPackageResult::EuiccPackageResult(result) => result.eim_transaction_id(),
@@ -553,7 +617,12 @@ fn transaction_id(result: &EimPackageResult) -> Option<&TransactionId> {
         EimPackageResult::ProfileDownloadTriggerResult(result) => {
             result.eim_transaction_id.as_ref()
         }
-        EimPackageResult::IpaEuiccDataResponse(_) => None,
+        EimPackageResult::IpaEuiccDataResponse(IpaEuiccDataResponse::IpaEuiccData(data)) => {
+            data.eim_transaction_id.as_ref()
+        }
+        EimPackageResult::IpaEuiccDataResponse(
+            IpaEuiccDataResponse::IpaEuiccDataResponseError(error),
+        ) => error.eim_transaction_id.as_ref(),
     }
 }
 

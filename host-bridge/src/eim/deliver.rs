@@ -6,7 +6,7 @@ use super::store::{self, int, now};
 use super::{Eim, EimError, queue};
 use applet_model::sgp::esipa::{EimPackageError, GetEimPackageRequest, GetEimPackageResponse};
 use applet_model::sgp::euicc_package::{EuiccPackage, EuiccPackageSigned, signature_input};
-use applet_model::sgp::ipa_data::ProfileDownloadTriggerRequest;
+use applet_model::sgp::ipa_data::{IpaEuiccDataRequest, ProfileDownloadTriggerRequest};
 use applet_model::sgp::{Decode, Eid, Encode, TransactionId};
 use applet_model::tlv;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -68,6 +68,11 @@ impl Eim {
         if let Ok(trigger) = ProfileDownloadTriggerRequest::from_der(&waiting.package) {
             return self.hand_out_trigger(&eid, &waiting, trigger);
         }
+        if let Ok(mut request) = IpaEuiccDataRequest::from_der(&waiting.package) {
+            let transaction_id = self.transaction_id(&eid, id, 0);
+            request.eim_transaction_id = TransactionId::new(transaction_id.clone());
+            return self.hand_out_unsigned(&waiting, transaction_id, request.to_der());
+        }
         let fault = self.take_fault(None, Some(&eid));
         let signed = self.sign(&eid, &waiting, fault.as_ref())?;
         let Signed {
@@ -107,8 +112,17 @@ impl Eim {
     ) -> Result<Delivery, EimError> {
         let transaction_id = self.transaction_id(eid, waiting.id, 0);
         trigger.eim_transaction_id = TransactionId::new(transaction_id.clone());
-        let request = trigger.to_der().map_err(|e| EimError::Encoding {
-            what: "ProfileDownloadTriggerRequest",
+        self.hand_out_unsigned(waiting, transaction_id, trigger.to_der())
+    }
+
+    fn hand_out_unsigned(
+        &self,
+        waiting: &Waiting,
+        transaction_id: Vec<u8>,
+        request: der::Result<Vec<u8>>,
+    ) -> Result<Delivery, EimError> {
+        let request = request.map_err(|e| EimError::Encoding {
+            what: "a request to the IPA",
             detail: e.to_string(),
         })?;
         self.with_db(|db| {

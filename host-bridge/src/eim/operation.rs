@@ -6,9 +6,9 @@ use applet_model::sgp::eim_config::EimConfigurationData;
 use applet_model::sgp::es10::SetDefaultDpAddressRequest;
 use applet_model::sgp::euicc_package::{Eco, EuiccPackage, NoParameters, ProfileOperation, Psmo};
 use applet_model::sgp::ipa_data::{
-    ContactSmds, ProfileDownloadData, ProfileDownloadTriggerRequest,
+    ContactSmds, IpaEuiccDataRequest, ProfileDownloadData, ProfileDownloadTriggerRequest,
 };
-use applet_model::sgp::{ActivationCode, Decode, Encode, Iccid};
+use applet_model::sgp::{ActivationCode, Decode, Encode, Iccid, TagList};
 use der::asn1::Null;
 use std::fmt;
 use std::str::FromStr;
@@ -22,6 +22,8 @@ pub enum Operation {
     Eco(Eco),
     /// A profile download.
     Download(Download),
+    /// Data of the eUICC and of the IPA.
+    Data(IpaEuiccDataRequest),
 }
 
 /// A profile download that the IPA is asked for.
@@ -58,7 +60,7 @@ pub(super) struct DownloadOrder {
 
 /// A package as it is queued.
 pub(super) struct Packed {
-    /// EuiccPackage, or ProfileDownloadTriggerRequest (BF54).
+    /// EuiccPackage, ProfileDownloadTriggerRequest (BF54) or IpaEuiccDataRequest (BF52).
     pub(super) der: Vec<u8>,
     /// Of a download.
     pub(super) order: Option<DownloadOrder>,
@@ -105,11 +107,34 @@ impl Operation {
         Operation::Eco(Eco::delete_eim(eim_id))
     }
 
+    /// Asks the IPA for data of the eUICC and of its own: the content of a tag list.
+    ///
+    /// # Errors
+    /// [`EimError::Operation`] if the list is too long.
+    pub fn data(tags: &[u8]) -> Result<Self, EimError> {
+        let tag_list = TagList::new(tags).ok_or_else(|| EimError::Operation {
+            text: hex::encode_upper(tags),
+            why: "a tag list has at most 65535 bytes".into(),
+        })?;
+        Ok(Operation::Data(IpaEuiccDataRequest {
+            tag_list,
+            euicc_ci_pk_identifier_to_be_used: None,
+            search_criteria_notification: None,
+            search_criteria_euicc_package_result: None,
+            eim_transaction_id: None,
+        }))
+    }
+
     /// Lists the eIMs.
     pub fn list_eim() -> Self {
         Operation::Eco(Eco::list_eim())
     }
 }
+
+/// The tags of all that an IPA can be asked for (SGP.32 2.11.1.2), but for the association token, which this eIM has.
+const ALL_DATA: &[u8] = &[
+    0xA0, 0x81, 0xA2, 0xBF, 0x20, 0xBF, 0x22, 0x83, 0xA5, 0xA6, 0xA8, 0xA9,
+];
 
 impl fmt::Display for Operation {
     /// As [`Operation::from_str`] reads it; entries of eIMs are shown by their `eimId` only.
@@ -137,6 +162,16 @@ impl fmt::Display for Operation {
             Operation::Eco(Eco::DeleteEim(delete)) => write!(f, "deleteEim {}", delete.eim_id),
             Operation::Eco(eco) => f.write_str(eco.alternative()),
             Operation::Download(download) => write!(f, "{download}"),
+            Operation::Data(request) if request.tag_list.as_bytes() == ALL_DATA => {
+                f.write_str("euiccData")
+            }
+            Operation::Data(request) => {
+                write!(
+                    f,
+                    "euiccData {}",
+                    hex::encode_upper(request.tag_list.as_bytes())
+                )
+            }
         }
     }
 }
@@ -165,6 +200,7 @@ impl FromStr for Operation {
     /// `setFallbackAttribute ICCID`, `unsetFallbackAttribute`, `setDefaultDpAddress [ADDRESS]`,
     /// `addEim HEX`, `updateEim HEX` (an EimConfigurationData in DER), `deleteEim EIMID`, `listEim`,
     /// `download ACTIVATION-CODE`, `downloadByEim ACTIVATION-CODE`, `downloadFromDefaultSmdp`,
+    /// `euiccData [TAGS]` (a tag list in hexadecimal; all that v1.2 knows if none is given),
     /// `downloadFromSmds [ADDRESS]`, each with `confirmationCode CODE` if one is asked for.
     fn from_str(text: &str) -> Result<Self, EimError> {
         let wrong = |why: String| EimError::Operation {
@@ -227,11 +263,15 @@ impl FromStr for Operation {
             ["updateEim", word] => Operation::update_eim(entry(word)?),
             ["deleteEim", word] => Operation::delete_eim(word),
             ["listEim"] => Operation::list_eim(),
+            ["euiccData"] => Operation::data(ALL_DATA)?,
+            ["euiccData", tags] => {
+                Operation::data(&hex::decode(tags).map_err(|e| wrong(e.to_string()))?)?
+            }
             _ => {
                 return Err(wrong(
                     "expected enable, disable, delete, listProfileInfo, getRAT, setFallbackAttribute, \
                      unsetFallbackAttribute, setDefaultDpAddress, addEim, updateEim, deleteEim, listEim, download, \
-                     downloadByEim, downloadFromDefaultSmdp or downloadFromSmds with its parameters"
+                     downloadByEim, downloadFromDefaultSmdp, downloadFromSmds or euiccData with its parameters"
                         .into(),
                 ));
             }
@@ -253,6 +293,15 @@ pub(super) fn package(operations: &[Operation]) -> Result<Packed, EimError> {
         match operation {
             Operation::Psmo(psmo) => psmos.push(psmo.clone()),
             Operation::Eco(eco) => ecos.push(eco.clone()),
+            Operation::Data(request) => {
+                let [_] = operations else {
+                    return Err(EimError::Mixed("a request for data stands alone".into()));
+                };
+                return Ok(Packed {
+                    der: encoded(request.to_der())?,
+                    order: None,
+                });
+            }
             Operation::Download(download) => {
                 let [_] = operations else {
                     return Err(EimError::Mixed("a download stands alone".into()));

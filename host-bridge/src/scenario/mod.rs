@@ -96,6 +96,7 @@ pub const SCENARIOS: &[Scenario] = &[
     any("refresh-late", "REFRESH is refused once, then followed", faults::refresh_late),
     inside("cat-busy-once", "catBusy once: tried again, done", faults::cat_busy_once),
     inside("cat-busy-for-ever", "catBusy for ever: reported in the end", faults::cat_busy_for_ever),
+    any("euicc-data", "IPA eUICC data: all of it, and a tag that nobody knows", profiles::euicc_data),
     any("push-indirect", "a profile is ordered, triggered, downloaded by way of the eIM, enabled and read back", download::indirect),
     any("push-large", "the same with a profile of 60 KB", download::large),
     any("push-by-eim", "the eIM handles the trigger's data and the confirmation code", download::by_eim),

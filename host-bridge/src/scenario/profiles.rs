@@ -49,6 +49,29 @@ pub(super) fn list_profile_info(b: &mut Bench) -> Result<(), Failure> {
     })
 }
 
+pub(super) fn euicc_data(b: &mut Bench) -> Result<(), Failure> {
+    b.step("the device starts");
+    b.boot()?;
+    let package = b.operate(&["euiccData"])?;
+    b.expect_end(&package, PackageState::Done, "certificates")?;
+    for part in [
+        "0 notifications",
+        "0 package results",
+        "default SM-DP+",
+        "root SM-DS",
+        "indirectRspServerCommunication",
+    ] {
+        b.expect_end(&package, PackageState::Done, part)?;
+    }
+    let package = b.operate(&["euiccData BF20A6"])?;
+    b.expect_end(&package, PackageState::Done, "")?;
+    // SGP.32 v1.0's tag of EUICCInfo2.
+    let package = b.operate(&["euiccData 80"])?;
+    b.expect_end(&package, PackageState::Failed, "incorrectTagList")?;
+    let package = b.operate(&["listProfileInfo"])?;
+    b.expect_end(&package, PackageState::Done, "")
+}
+
 pub(super) fn enable_good_network(b: &mut Bench) -> Result<(), Failure> {
     b.step("the device starts");
     b.boot()?;
