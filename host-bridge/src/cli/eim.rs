@@ -16,7 +16,7 @@ use std::time::Duration;
 
 #[derive(Subcommand)]
 pub enum EimCommand {
-    /// Serve ESipa over plain HTTP (lab, not secure) until Ctrl-C
+    /// Serve ESipa until Ctrl-C, over plain HTTP (lab, not secure) or HTTPS
     Serve(Serve),
     /// Queue one package of operations for an eUICC
     Enqueue(Enqueue),
@@ -48,6 +48,9 @@ pub struct Serve {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Serve HTTPS (TLS 1.2 and 1.3) with a certificate that the hierarchy's CI issues
+    #[arg(long)]
+    tls: bool,
     #[command(flatten)]
     store: Store,
     /// Answer eidNotFound to eUICCs that were not registered
@@ -187,6 +190,11 @@ fn serve(command: &Serve, out: &Out) -> Result<(), Failure> {
         accept_unknown: !command.known_only,
         ..EimOptions::default()
     };
+    if command.tls {
+        let hierarchy = command.store.pki.load()?;
+        let fqdn = EimIdentity::of_hierarchy(&hierarchy).map_err(failed)?.fqdn;
+        options.tls = Some(pki::tls_of(&hierarchy, &fqdn, None)?);
+    }
     for forward in &command.forward {
         let pair = forward.split_once('=').and_then(|(name, address)| {
             Some(Forward {
@@ -208,12 +216,16 @@ fn serve(command: &Serve, out: &Out) -> Result<(), Failure> {
     let hint = style::HINT;
     let identity = eim.identity();
     let value = serde_json::json!({
-        "address": server.address(), "path": PATH, "eim_id": identity.eim_id, "secure": false,
+        "address": server.address(), "path": PATH, "eim_id": identity.eim_id, "secure": command.tls,
     });
+    let (scheme, what) = match command.tls {
+        true => ("https", "test keys"),
+        false => ("http", "lab, not secure"),
+    };
     out.print(&value, |w| {
         writeln!(
             w,
-            "eIM {} at http://{}{PATH}  {hint}lab, not secure{hint:#}",
+            "eIM {} at {scheme}://{}{PATH}  {hint}{what}{hint:#}",
             identity.eim_id,
             server.address()
         )

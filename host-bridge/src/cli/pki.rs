@@ -1,10 +1,11 @@
 //! `ipae pki`: certificates and keys of a lab.
 
-use super::failure::{Failure, OrExit};
+use super::failure::{Failure, OrExit, with_causes};
 use super::output::{Out, style};
-use cards::pki::{EimCredential, Hierarchy, HierarchyOptions};
+use cards::pki::{EimCredential, Hierarchy, HierarchyOptions, ServerRole};
 use clap::{Args, Subcommand};
 use host_bridge::exit;
+use host_bridge::smdp::{Tls, TlsError};
 use std::path::PathBuf;
 
 #[derive(Subcommand)]
@@ -165,4 +166,18 @@ fn print(hierarchy: &Hierarchy, dir: &std::path::Path, out: &Out) -> Result<(), 
         }
         writeln!(w, "{}", dir.display())
     })
+}
+
+/// What a server shows in TLS: a certificate that the hierarchy's CI issues for it now.
+pub fn tls_of(hierarchy: &Hierarchy, fqdn: &str, role: Option<ServerRole>) -> Result<Tls, Failure> {
+    let shown = hierarchy.issue_tls(fqdn, role, (2020, 2050));
+    let tls = shown
+        .map_err(TlsError::from)
+        .and_then(|shown| Tls::new(&shown));
+    tls.map_err(tls_failed)
+}
+
+/// Turns an error of TLS into message and exit code.
+pub fn tls_failed(error: TlsError) -> Failure {
+    Failure::new(exit::KEYS, with_causes(&error))
 }

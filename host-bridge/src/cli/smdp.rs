@@ -12,7 +12,7 @@ use host_bridge::personalize::VirtualLink;
 use host_bridge::smdp::client::{Binding, Es9Error, HttpServer};
 use host_bridge::smdp::push::{self, PushError, PushOrder};
 use host_bridge::smdp::{
-    self, Event, OrderForm, OrderToken, Placed, Smdp, SmdpError, SmdpOptions, Tls, TlsError, Trust,
+    self, Event, OrderForm, OrderToken, Placed, Smdp, SmdpError, SmdpOptions, Trust,
 };
 use host_bridge::transport::CardLink;
 use host_bridge::transport::pcsc::PcscLink;
@@ -248,10 +248,6 @@ fn failed(error: SmdpError) -> Failure {
     }
 }
 
-fn tls_failed(error: TlsError) -> Failure {
-    Failure::new(exit::KEYS, with_causes(&error))
-}
-
 fn push_failed(error: PushError) -> Failure {
     let exit = match &error {
         PushError::Link(_) => exit::LINK,
@@ -272,9 +268,6 @@ fn push_failed(error: PushError) -> Failure {
     }
 }
 
-/// The validity of certificates that are made for a server to show, in years.
-const TLS_YEARS: (u16, u16) = (2020, 2050);
-
 impl Store {
     fn open(&self) -> Result<Smdp, Failure> {
         self.open_with(false, None)
@@ -293,10 +286,8 @@ impl Store {
             ..SmdpOptions::default()
         };
         if tls {
-            let shown = hierarchy
-                .issue_tls(&credential.address, Some(ServerRole::Tls), TLS_YEARS)
-                .map_err(|e| failed(e.into()))?;
-            options.tls = Some(Tls::new(&shown).map_err(tls_failed)?);
+            let role = Some(ServerRole::Tls);
+            options.tls = Some(pki::tls_of(&hierarchy, &credential.address, role)?);
         }
         Smdp::open(Some(&self.db), &hierarchy, credential, options).map_err(failed)
     }
@@ -488,7 +479,7 @@ impl Push {
             false => None,
             true => {
                 let ci = self.pki.load()?.ci.certificate;
-                Some(Trust::new(ci, Some(ServerRole::Tls)).map_err(tls_failed)?)
+                Some(Trust::new(ci, Some(ServerRole::Tls)).map_err(pki::tls_failed)?)
             }
         };
         let mut server = HttpServer {
