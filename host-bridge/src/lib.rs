@@ -14,6 +14,7 @@ pub mod operator;
 pub mod order;
 pub mod personalize;
 pub mod play;
+pub mod probe;
 pub mod report;
 pub mod scenario;
 pub mod smdp;

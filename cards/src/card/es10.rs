@@ -58,6 +58,7 @@ impl VirtualCard {
             ipad: self.ipad_alone(),
             proactive: self.world.toolkit.in_session(),
         };
+        self.tell_assistant();
         let World {
             euicc, nvm, port, ..
         } = &mut self.world;

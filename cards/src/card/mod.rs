@@ -119,6 +119,7 @@ pub struct PowerLost {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct VirtualCard {
     atr: Vec<u8>,
+    /// AIDs; empty on a card that is no eUICC.
     isd_r: Vec<u8>,
     ecasd: Vec<u8>,
     /// BIP channels that one applet may ask for.
@@ -165,14 +166,18 @@ impl VirtualCard {
             mut euicc,
         } = config;
         // What the product is comes before what an eUICC's configuration says in general.
-        let product = &definition.euicc;
-        euicc.setup.versions.iot = vec![product.sgp32.number()];
+        let of_euicc = definition.euicc.as_ref();
+        let version = of_euicc.and_then(|product| product.sgp32);
+        if let Some(version) = version {
+            euicc.setup.versions.iot = vec![version.number()];
+        }
         let room = &mut euicc.setup.limits;
         room.volatile_memory = bytes(definition.memory.transient_reset);
-        if let Some(memory) = product.profile_memory {
+        if let Some(memory) = of_euicc.and_then(|product| product.profile_memory) {
             room.profile_memory = bytes(memory);
         }
-        let euicc = Euicc::new(euicc)?;
+        let mut euicc = Euicc::new(euicc)?;
+        euicc.set_sgp22_only(version.is_none());
         let isd = definition.isd.aid.bytes();
         let isd = Aid::new(isd).ok_or(CardError::Aid(isd.len()))?;
         let scp03 = &definition.isd.scp03;
@@ -184,11 +189,13 @@ impl VirtualCard {
         let files = FileSystems::new(definition.file_system.as_ref())?;
         let mut card = VirtualCard {
             atr: definition.atr.bytes().to_vec(),
-            isd_r: definition.euicc.isd_r.bytes().to_vec(),
-            ecasd: definition.euicc.ecasd.bytes().to_vec(),
+            isd_r: of_euicc.map_or_else(Vec::new, |euicc| euicc.isd_r.bytes().to_vec()),
+            ecasd: of_euicc.map_or_else(Vec::new, |euicc| euicc.ecasd.bytes().to_vec()),
             bip_channels: definition.toolkit.bip_channels,
             timers: definition.toolkit.timers,
-            capability_channel: definition.euicc.terminal_capability,
+            capability_channel: of_euicc.map_or(TerminalCapabilityChannel::Any, |euicc| {
+                euicc.terminal_capability
+            }),
             vm: Vm::on(limits(&definition), Platform::of(&definition)),
             world: World {
                 nvm: Nvm::default(),
@@ -214,6 +221,7 @@ impl VirtualCard {
             interface: Interface::of(&definition),
         };
         card.show_files();
+        card.tell_assistant();
         Ok(card)
     }
 
@@ -244,6 +252,7 @@ impl VirtualCard {
         self.world.euicc.set_device(Device::default());
         self.refresh();
         self.capability = None;
+        self.tell_assistant();
         self.powered = true;
         &self.atr
     }

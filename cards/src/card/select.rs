@@ -88,8 +88,10 @@ impl VirtualCard {
                 };
                 add(aid.bytes(), selected, None);
             }
-            add(&self.isd_r, Selected::IsdR, None);
-            add(&self.ecasd, Selected::Ecasd, None);
+            if !self.isd_r.is_empty() {
+                add(&self.isd_r, Selected::IsdR, None);
+                add(&self.ecasd, Selected::Ecasd, None);
+            }
         }
         all
     }
@@ -177,7 +179,10 @@ impl VirtualCard {
         Ok(match &selected {
             // Maximum length of command data (9F65), as GlobalPlatform Card Specification 11.9.3.1 has it.
             Selected::Domain(aid) => fci(aid.bytes(), &tlv::write(0x9F65, &[0xFF])),
-            Selected::IsdR => Response::ok(self.isd_r_fci()),
+            Selected::IsdR => {
+                self.tell_assistant();
+                Response::ok(self.isd_r_fci())
+            }
             _ => fci(&self.ecasd, &[]),
         })
     }

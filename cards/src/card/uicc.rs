@@ -5,6 +5,7 @@ use super::VirtualCard;
 use super::world::is_recorded;
 use crate::channels::Selected;
 use crate::definition::TerminalCapabilityChannel;
+use crate::euicc::iot::Assistant;
 use crate::fs::Position;
 use crate::gp::Stop;
 use crate::gp::registry::Aid;
@@ -53,16 +54,24 @@ impl VirtualCard {
     /// declared no assistant of its own. The device's ES10 is refused then (named choice after
     /// the one card on which it was observed).
     pub(super) fn ipae_in_charge(&self) -> bool {
-        let installed = Aid::new(aid::INSTANCE_IPAE).and_then(|aid| {
-            self.world
-                .gp
-                .registry
-                .instance(&aid)
-                .map(|instance| instance.is_selectable())
-        });
-        installed == Some(true)
-            && self.world.toolkit.session.profile.is_some()
-            && !self.device_assistant()
+        self.has_ipae() && self.world.toolkit.session.profile.is_some() && !self.device_assistant()
+    }
+
+    /// True if the IPAe is installed, and not locked.
+    fn has_ipae(&self) -> bool {
+        let instance =
+            Aid::new(aid::INSTANCE_IPAE).and_then(|aid| self.world.gp.registry.instance(&aid));
+        instance.is_some_and(|instance| instance.is_selectable())
+    }
+
+    /// Tells the eUICC which assistant this session has: what it shows of itself says so.
+    pub(super) fn tell_assistant(&mut self) {
+        let assistant = match (self.has_ipae(), self.device_assistant()) {
+            (false, _) => Assistant::Ipad,
+            (true, true) => Assistant::IpadDeclared,
+            (true, false) => Assistant::Ipae,
+        };
+        self.world.euicc.set_assistant(assistant);
     }
 
     pub(super) fn terminal_capability(&mut self, command: &Command) -> Result<Response, Stop> {
@@ -103,6 +112,7 @@ impl VirtualCard {
         session.profile = Some(command.data.clone());
         session.told = Told::default();
         session.begun = false;
+        self.tell_assistant();
         self.trigger(event::PROFILE_DOWNLOAD, None, None)?;
         Ok(Response::status(Sw::OK))
     }

@@ -118,14 +118,13 @@ pub const CHECKS: &[Check] = &[
         name: "aids",
         asks: "every AID has 5 to 16 bytes (ISO/IEC 7816-4 12.2.3)",
         run: |d| {
-            let named = [
-                ("isd.aid", &d.isd.aid),
-                ("euicc.isd_r", &d.euicc.isd_r),
-                ("euicc.ecasd", &d.euicc.ecasd),
-            ];
+            let of_euicc = d
+                .euicc
+                .iter()
+                .flat_map(|euicc| [("euicc.isd_r", &euicc.isd_r), ("euicc.ecasd", &euicc.ecasd)]);
+            let named = core::iter::once(("isd.aid", &d.isd.aid)).chain(of_euicc);
             let packages = d.java_card.packages.iter();
             named
-                .into_iter()
                 .chain(packages.map(|p| (p.name.as_str(), &p.aid)))
                 .filter(|(_, aid)| !(5..=16).contains(&aid.bytes().len()))
                 .map(|(name, aid)| format!("{name}: AID {aid} has {} bytes", aid.bytes().len()))
@@ -285,9 +284,12 @@ pub const CHECKS: &[Check] = &[
         name: "es10",
         asks: "the ES10 block is 1 to 255 and a vendor binding names its package",
         run: |d| {
-            let mut out = unless(d.euicc.es10_block > 0, || "es10_block is 0".to_owned());
-            let vendor = d.euicc.es10_binding == Es10Binding::Vendor;
-            out.extend(unless(vendor == d.euicc.es10_package.is_some(), || {
+            let Some(euicc) = &d.euicc else {
+                return Vec::new();
+            };
+            let mut out = unless(euicc.es10_block > 0, || "es10_block is 0".to_owned());
+            let vendor = euicc.es10_binding == Es10Binding::Vendor;
+            out.extend(unless(vendor == euicc.es10_package.is_some(), || {
                 "es10_package is to be given with the vendor binding, and only then".to_owned()
             }));
             out

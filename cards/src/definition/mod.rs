@@ -37,6 +37,14 @@ pub const SHIPPED: &[(&str, &str)] = &[
         "virtual-production",
         include_str!("../../definitions/virtual-production.toml"),
     ),
+    (
+        "virtual-sgp22",
+        include_str!("../../definitions/virtual-sgp22.toml"),
+    ),
+    (
+        "virtual-uicc",
+        include_str!("../../definitions/virtual-uicc.toml"),
+    ),
 ];
 
 /// Why a definition can't be used.
@@ -88,6 +96,18 @@ fn list(findings: &[Finding]) -> String {
 }
 
 impl Definition {
+    /// AID of the ISD-R; the specification's for a card that is said to have none, and will answer so.
+    pub fn isd_r(&self) -> &[u8] {
+        let euicc = self.euicc.as_ref();
+        euicc.map_or(applet_model::aid::ISD_R, |euicc| euicc.isd_r.bytes())
+    }
+
+    /// Most bytes of a STORE DATA block to the ISD-R.
+    pub fn es10_block(&self) -> usize {
+        let euicc = self.euicc.as_ref();
+        euicc.map_or(255, |euicc| euicc.es10_block.into())
+    }
+
     /// Reads and validates TOML text; `origin` names it in errors.
     ///
     /// # Errors

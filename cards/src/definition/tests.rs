@@ -33,8 +33,9 @@ fn the_aids_are_those_of_the_model() {
     use applet_model::aid;
     let d = lab();
     assert_eq!(d.isd.aid.bytes(), aid::ISD);
-    assert_eq!(d.euicc.isd_r.bytes(), aid::ISD_R);
-    assert_eq!(d.euicc.ecasd.bytes(), aid::ECASD);
+    let euicc = d.euicc.as_ref().unwrap();
+    assert_eq!(euicc.isd_r.bytes(), aid::ISD_R);
+    assert_eq!(euicc.ecasd.bytes(), aid::ECASD);
     assert_eq!(d.package(aid::PACKAGE_ES10).unwrap().name, "ipae/es10");
 }
 
@@ -80,7 +81,11 @@ fn each_check_catches_its_fault() {
             domains.privileges.push("Sandwich Management".into());
         }),
         ("production-keys", |d| d.use_ = Use::Production),
-        ("es10", |d| d.euicc.es10_block = 0),
+        ("es10", |d| {
+            if let Some(euicc) = &mut d.euicc {
+                euicc.es10_block = 0;
+            }
+        }),
         ("toolkit", |d| d.toolkit.timers = 9),
         ("apdu", |d| d.apdu.max_command_data = 256),
         // The lab card is T=0.

@@ -35,8 +35,9 @@ pub struct Definition {
     /// Where it is odder than the specifications.
     #[serde(default, skip_serializing_if = "is_plain")]
     pub quirks: Quirks,
-    /// The eUICC.
-    pub euicc: Euicc,
+    /// The eUICC; a UICC without remote provisioning has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub euicc: Option<Euicc>,
     /// The toolkit.
     pub toolkit: Toolkit,
     /// Limits of the interface.
@@ -294,8 +295,9 @@ pub struct Euicc {
     pub isd_r: Hex,
     /// ECASD AID.
     pub ecasd: Hex,
-    /// SGP.32 version that it speaks.
-    pub sgp32: Sgp32Version,
+    /// SGP.32 version that it speaks; an eUICC of SGP.22 alone has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sgp32: Option<Sgp32Version>,
     /// How the applet's ES10 port is bound (design decision 5).
     pub es10_binding: Es10Binding,
     /// The vendor's package with the ES10 interface, for [`Es10Binding::Vendor`].

@@ -1,6 +1,7 @@
 //! Which ES10 command is executed by which function.
 
 use super::choices::NOT_SUPPORTED;
+use super::iot::is_iot_function;
 use super::load::is_segment;
 use super::reset;
 use super::state::State;
@@ -85,6 +86,9 @@ impl Euicc {
     }
 
     fn dispatch(&mut self, command: &[u8]) -> Function {
+        if self.sgp22_only && is_iot_function(command) {
+            return Err(Refusal::Status(NOT_SUPPORTED));
+        }
         // A package that can't be decoded has an answer of its own, so its outer form isn't looked at here.
         if command.starts_with(&[0xBF, 0x51]) {
             return self.load_euicc_package(command);

@@ -18,10 +18,12 @@ impl Euicc {
             0xE0,
             &tlv::write(0x82, &self.constants.versions.svn),
         ));
-        // ISDRProprietaryApplicationTemplateIoT: ipaeSupported(0), enabledProfile(1).
-        let shown = FCI_SHOWS_ENABLED_PROFILE && self.enabled_profile().is_some();
-        let mask = 0x80 | if shown { 0x40 } else { 0 };
-        fci.extend(tlv::write(0xE1, &tlv::write(0x80, &named_bits(mask))));
+        if !self.sgp22_only {
+            // ISDRProprietaryApplicationTemplateIoT: ipaeSupported(0), enabledProfile(1).
+            let shown = FCI_SHOWS_ENABLED_PROFILE && self.enabled_profile().is_some();
+            let mask = u8::from(self.assistant.ipae_supported()) << 7 | u8::from(shown) << 6;
+            fci.extend(tlv::write(0xE1, &tlv::write(0x80, &named_bits(mask))));
+        }
         tlv::write(0x6F, &fci)
     }
 
@@ -93,8 +95,11 @@ impl Euicc {
         }
         add(0x04, &versions.protection_profile);
         add(0x0C, self.constants.sas_number.as_bytes());
-        // ipaMode: ipae(1).
-        add(0x90, &[1]);
+        if self.sgp22_only {
+            return tlv::write(0xBF22, &info);
+        }
+        // ipaMode: ipad(0), ipae(1).
+        add(0x90, &[self.assistant.mode()]);
         let versions: Vec<u8> = versions
             .iot
             .iter()
@@ -196,10 +201,12 @@ impl Euicc {
         }
     }
 
-    /// ES10b.IpaeActivation (SGP.32 5.9.14): ok(0), or notSupported(1) if activateIpae isn't asked for.
+    /// ES10b.IpaeActivation (SGP.32 5.9.14): ok(0), or notSupported(1) if activateIpae isn't asked for
+    /// or there is no IPAe.
     pub(super) fn ipae_activation(&mut self, request: &Tlv<'_>) -> Function {
         let option = tlv::require(request.value, 0x80)?;
-        let asked = option.value.get(1).is_some_and(|b| b & 0x80 != 0);
+        let asked =
+            option.value.get(1).is_some_and(|b| b & 0x80 != 0) && self.assistant.ipae_supported();
         self.ipae_activated |= asked;
         answer(0xBF42, &tlv::write(0x80, &[u8::from(!asked)]))
     }

@@ -17,6 +17,7 @@ mod es10;
 pub mod hexbytes;
 mod info;
 mod install;
+pub mod iot;
 mod load;
 mod local;
 mod manage;
@@ -120,6 +121,12 @@ pub struct Euicc {
     /// The command being executed switches what the terminal sees without a REFRESH.
     #[serde(skip)]
     at_once: bool,
+    /// Which assistant is in charge, as the card said last.
+    #[serde(default)]
+    assistant: iot::Assistant,
+    /// SGP.22 alone: no function and no data of SGP.32.
+    #[serde(default)]
+    sgp22_only: bool,
     /// Remote provisioning: its session ends with the power, and is in no stored card.
     #[serde(skip)]
     rsp: download::Rsp,
@@ -187,6 +194,8 @@ impl Euicc {
             device: Device::default(),
             by_device: false,
             at_once: false,
+            assistant: iot::Assistant::default(),
+            sgp22_only: false,
             rsp: download::Rsp::default(),
             faults: EuiccFaults::default(),
         })
@@ -298,6 +307,16 @@ impl Euicc {
     /// Says what is known of the device.
     pub fn set_device(&mut self, device: Device) {
         self.device = device;
+    }
+
+    /// Says which assistant the session has.
+    pub fn set_assistant(&mut self, assistant: iot::Assistant) {
+        self.assistant = assistant;
+    }
+
+    /// Takes away, or gives back, what SGP.32 adds to SGP.22.
+    pub fn set_sgp22_only(&mut self, only: bool) {
+        self.sgp22_only = only;
     }
 
     /// The status word that a path to the ISD-R gets instead of an answer.

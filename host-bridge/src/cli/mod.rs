@@ -20,6 +20,7 @@ mod order;
 mod output;
 mod personalize;
 mod pki;
+mod probe;
 mod profile;
 mod queue;
 mod run;
@@ -112,6 +113,8 @@ enum Command {
     /// The lab SM-DP+: serve, order, list, and push a profile into a card
     #[command(subcommand)]
     Smdp(smdp::SmdpCommand),
+    /// Say what a card can do: does its eUICC expose the IPA interface, which assistant has it
+    Probe(probe::ProbeArgs),
     /// Put a card into a device that polls its eIM in virtual time
     Device(device::Device),
     /// Virtual cards for pcscd
@@ -152,6 +155,7 @@ pub fn main() -> ExitCode {
         Command::Personalize(command) => command.run(&out),
         Command::Eim(command) => command.run(&out),
         Command::Smdp(command) => command.run(&out),
+        Command::Probe(command) => command.run(&out),
         Command::Device(command) => command.run(&out),
         Command::Vcard(command) => command.run(&out),
         Command::Vm(command) => command.run(&out),

@@ -6,6 +6,7 @@
 pub mod attempts;
 mod domain;
 mod error;
+pub mod loading;
 pub mod plan;
 
 pub use attempts::{Attempts, AttemptsError, KeyRecord, KeyState, Permission};

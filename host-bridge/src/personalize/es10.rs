@@ -69,7 +69,7 @@ pub(super) fn close_channel(channel: u8) -> Command {
 
 /// SELECT of the ISD-R on a channel.
 pub(super) fn select_isd_r(definition: &Definition, channel: u8) -> Command {
-    command::select(definition.euicc.isd_r.bytes()).on_channel(channel)
+    command::select(definition.isd_r()).on_channel(channel)
 }
 
 /// The STORE DATA commands of a command data object.
@@ -154,7 +154,7 @@ impl<'a> Es10<'a> {
         Ok(Es10 {
             link,
             channel,
-            block: definition.euicc.es10_block.into(),
+            block: definition.es10_block(),
         })
     }
 

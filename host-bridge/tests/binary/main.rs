@@ -15,6 +15,7 @@ mod killed_at_steps;
 mod many;
 mod pcsc;
 mod postgres;
+mod probe;
 mod queue;
 mod scripts;
 mod stream;

@@ -209,7 +209,7 @@ fn a_product_has_its_own_version_and_memory() {
         "{info}"
     );
     let mut definition = Definition::find("virtual-lab").unwrap();
-    definition.euicc.sgp32 = Sgp32Version::V1_3;
+    definition.euicc.as_mut().unwrap().sgp32 = Some(Sgp32Version::V1_3);
     let info = euicc_info(&mut card_with(definition));
     assert!(info.contains("B40BA0050403010300"), "{info}");
 }

@@ -1,17 +1,17 @@
 //! `ipae card load | install | delete | lock | unlock | extradite | store | domain`: what is on a card.
 
 use super::super::failure::{Failure, OrExit};
-use super::super::output::{Out, read_file};
+use super::super::output::{Out, progress, read_file};
 use super::session::{self, Aid, SessionArgs, bytes, signing_key};
 use applet_gen::cap::Cap;
 use applet_gen::gp::command::Install as InstallCommand;
 use applet_gen::gp::load::LoadHash;
 use applet_gen::gp::privilege::{Privilege, Privileges};
 use applet_gen::gp::uicc_params::lint;
-use applet_gen::script::Step;
 use clap::{Args, Subcommand};
 use host_bridge::exit;
-use host_bridge::gp::plan::{self, Loading, Present};
+use host_bridge::gp::loading::{self, Choice, Loaded, Progress};
+use host_bridge::gp::plan::{self, Loading};
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -86,94 +86,44 @@ impl Load {
             return self.session.show(&title, &definition, steps, out);
         }
         let mut domain = self.session.open(&definition, out)?;
-        // Card and reader may carry more than short APDUs do.
-        let steps = plan::load(&cap, &definition, domain.max_command_data(), &how)?;
-        let (files, modules_known) = match domain.load_files()? {
-            files if files.iter().any(|file| !file.modules.is_empty()) => (files, true),
-            files => (files, false),
+        let choice = Choice {
+            clean: self.clean,
+            related: self.related,
+            resume: self.resume,
         };
-        let package = cap.header.package.aid.clone();
-        let found = plan::present(&files, &cap, modules_known);
-        match (&found, self.clean) {
-            (Present::No, _) => {}
-            (Present::Whole, false) if self.resume => {
+        let bar = progress(out, 0, "commands");
+        let package = hex::encode_upper(&cap.header.package.aid);
+        let mut show = |now: Progress<'_>| match now {
+            Progress::Deleting => bar.suspend(|| out.note(format!("deleting {package}"))),
+            Progress::DeletingUnseen => bar.suspend(|| {
+                let text =
+                    "INSTALL [for load] was refused: deleting what an earlier load may have left";
+                out.note(text);
+            }),
+            Progress::Step { number, of, step } => {
+                bar.set_length(of as u64);
+                bar.set_position(number as u64);
+                bar.set_message(step.comment.clone());
+            }
+        };
+        let loaded = loading::load(&mut domain, &cap, &definition, &how, choice, &mut show);
+        bar.finish_and_clear();
+        let commands = match loaded {
+            Ok(Loaded::Now(commands)) => commands,
+            Ok(Loaded::Before) => {
                 out.note("the package is on the card, whole: nothing to load");
-                return session::send(&mut domain, &title, &[], out);
+                0
             }
-            (_, true) => {
-                out.note(format!("deleting {}", hex::encode_upper(&package)));
-                let delete = plan::delete(&package, self.related);
-                for step in &delete {
-                    let answer = domain.exchange(&step.command)?;
-                    plan::judge(step, &answer).map_err(|error| {
-                        Failure::from(error).next("with --related its applets are deleted, too")
-                    })?;
-                }
+            Err(error) => {
+                let next = error.next();
+                let failure = Failure::from(error);
+                return Err(match next {
+                    Some(next) => failure.next(next),
+                    None => failure,
+                });
             }
-            (found, false) => return Err(self.in_the_way(&package, found)),
-        }
-        self.begin(
-            &mut domain,
-            &steps,
-            &package,
-            matches!(found, Present::No),
-            out,
-        )?;
-        session::send(&mut domain, &title, steps.get(1..).unwrap_or_default(), out)
-    }
-
-    /// INSTALL [for load]. On some cards a load that broke off is in the way and in no list.
-    fn begin(
-        &self,
-        domain: &mut session::Domain,
-        steps: &[Step],
-        package: &[u8],
-        invisible: bool,
-        out: &Out,
-    ) -> Result<(), Failure> {
-        let Some(begin) = steps.first() else {
-            return Ok(());
         };
-        let answer = domain.exchange(&begin.command)?;
-        let Err(error) = plan::judge(begin, &answer) else {
-            return Ok(());
-        };
-        if !invisible {
-            return Err(error.into());
-        }
-        if !self.clean {
-            return Err(Failure::from(error).next(
-                "the package is in no list; if an earlier load broke off, the card may keep half of it \
-                 unseen: --clean sends DELETE and loads anew",
-            ));
-        }
-        out.note("INSTALL [for load] was refused: deleting what an earlier load may have left");
-        for step in plan::delete(package, false) {
-            // 6A88: there was nothing; INSTALL then says why by itself.
-            domain.exchange(&step.command)?;
-        }
-        let again = domain.exchange(&begin.command)?;
-        Ok(plan::judge(begin, &again)?)
-    }
-
-    fn in_the_way(&self, package: &[u8], found: &Present) -> Failure {
-        let package = hex::encode_upper(package);
-        match found {
-            Present::Half { listed, expected } => Failure::new(
-                exit::CARD_REFUSED,
-                format!(
-                    "half of package {package} is on the card: it lists {listed} of {expected} modules, an \
-                     earlier load broke off. It can't be continued: the card forgot the blocks with the \
-                     session that they came in"
-                ),
-            )
-            .next("--clean deletes it and loads anew"),
-            _ => Failure::new(
-                exit::CARD_REFUSED,
-                format!("package {package} is on the card already; nothing was changed"),
-            )
-            .next("--resume takes it as loaded, --clean deletes it and loads anew"),
-        }
+        session::done(&mut domain, &title, commands, out)
     }
 }
 

@@ -81,10 +81,10 @@ pub struct Show {
 pub struct LinkArgs {
     /// A PC/SC reader, or a part of its name that no other has
     #[arg(long, value_name = "NAME", required_unless_present = "file")]
-    reader: Option<String>,
+    pub reader: Option<String>,
     /// The file of a virtual card
     #[arg(long, value_name = "FILE.card", conflicts_with = "reader")]
-    file: Option<PathBuf>,
+    pub file: Option<PathBuf>,
 }
 
 impl LinkArgs {
@@ -206,14 +206,22 @@ fn print(d: &Definition, out: &Out) -> Result<(), Failure> {
                 ""
             }
         )?;
-        writeln!(w, "  ISD-R          {}", d.euicc.isd_r)?;
-        writeln!(
-            w,
-            "  eUICC          SGP.32 v{}, ES10 binding {}, blocks of {} bytes",
-            word(&d.euicc.sgp32),
-            word(&d.euicc.es10_binding),
-            d.euicc.es10_block
-        )?;
+        match &d.euicc {
+            None => writeln!(w, "  eUICC          none: a UICC without remote provisioning")?,
+            Some(euicc) => {
+                let version = euicc.sgp32.as_ref();
+                let speaks = version.map_or("SGP.22 alone".to_owned(), |version| {
+                    format!("SGP.32 v{}", word(version))
+                });
+                writeln!(w, "  ISD-R          {}", euicc.isd_r)?;
+                writeln!(
+                    w,
+                    "  eUICC          {speaks}, ES10 binding {}, blocks of {} bytes",
+                    word(&euicc.es10_binding),
+                    euicc.es10_block
+                )?;
+            }
+        }
         writeln!(
             w,
             "  toolkit        {} BIP channels, {} timers, REFRESH {}",

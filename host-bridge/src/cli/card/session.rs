@@ -237,16 +237,21 @@ pub fn send(domain: &mut Domain, title: &str, steps: &[Step], out: &Out) -> Resu
         bar.inc(1);
     }
     bar.finish_and_clear();
+    done(domain, title, steps.len(), out)
+}
+
+/// Says that a plan of so many commands was carried out.
+pub fn done(domain: &mut Domain, title: &str, commands: usize, out: &Out) -> Result<(), Failure> {
     let card = domain.link_mut().name();
     let value = serde_json::json!({
-        "done": title, "card": card, "commands": steps.len(), "ok": true,
+        "done": title, "card": card, "commands": commands, "ok": true,
     });
     out.print(&value, |w| {
         let good = style::GOOD;
         writeln!(
             w,
             "{good}done{good:#} {title}: {} commands to {card}",
-            steps.len()
+            commands
         )
     })
 }

@@ -205,7 +205,7 @@ impl Planner<'_> {
     fn es10(&mut self, functions: &[Function]) {
         // The card gives the first channel that is free.
         let channel = 1;
-        let block = self.definition.euicc.es10_block.into();
+        let block = self.definition.es10_block();
         self.plain("MANAGE CHANNEL (open)", es10::open_channel());
         let select = es10::select_isd_r(self.definition, channel);
         self.plain("SELECT of the ISD-R", select);

@@ -1,14 +1,16 @@
-//! A card pulled at every command of a load, a service restarted at work, slow cards, garbage, two
+//! A card pulled in a load, a service restarted at work, slow cards, garbage, two
 //! readers side by side.
 
 use super::pulled::{Pulled, Stop};
 use super::service::{Service, skip, wait_for_card};
 use crate::support::Bench;
+use applet_gen::cap::Cap;
 use applet_gen::gp::command;
-use applet_gen::gp::load::load_commands;
 use applet_model::apdu::{Command as Apdu, Response};
 use applet_model::status::Sw;
 use cards::definition::Definition;
+use host_bridge::gp::loading::{self, Choice, LoadingError};
+use host_bridge::gp::plan::Loading;
 use host_bridge::gp::{Authentication, GpError, SecurityDomain};
 use host_bridge::order::KeyStore;
 use host_bridge::personalize::VirtualLink;
@@ -17,42 +19,47 @@ use host_bridge::transport::{CardLink, LinkError, exchange, vpcd};
 use host_bridge::vm_bench;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Deletes what an interrupted run left and loads a package, as `ipae` does it.
-fn load(reader: &str, definition: &Definition, file: &[u8]) -> Result<(), GpError> {
+/// How many commands of a load lie between two that the card is pulled at. (Every one of them is tried
+/// without a reader, in `gp::loading`.)
+const BETWEEN: usize = 5;
+
+/// Loads a package, as `ipae card load --clean` does it.
+fn load(reader: &str, definition: &Definition, cap: &Cap) -> Result<(), LoadingError> {
+    let before = |source| LoadingError::Card { source, done: 0 };
     let keys = KeyStore::default()
         .find("test", None, definition)
         .expect("test keys");
-    let mut domain = SecurityDomain::issuer(PcscLink::open(reader)?, definition)?;
-    domain.authenticate(
-        &keys,
-        &mut Authentication {
-            level: None,
-            attempts: None,
-            random: &mut |bytes| {
-                bytes.fill(0x5A);
-                Ok(())
+    let open = || {
+        let mut domain = SecurityDomain::issuer(PcscLink::open(reader)?, definition)?;
+        domain.authenticate(
+            &keys,
+            &mut Authentication {
+                level: None,
+                attempts: None,
+                random: &mut |bytes| {
+                    bytes.fill(0x5A);
+                    Ok(())
+                },
+                observer: &mut |_| ControlFlow::Continue(()),
             },
-            observer: &mut |_| ControlFlow::Continue(()),
-        },
-    )?;
-    let package = vm_bench::PACKAGE_AID;
-    let there = domain.load_files()?;
-    if there.iter().any(|entry| entry.aid == package) {
-        domain.send("DELETE", &command::delete(&package, true))?;
-    }
-    let begin = command::install_for_load(&package, &[], &[], &[], &[]);
-    domain.send("INSTALL [for load]", &begin)?;
-    for block in load_commands(file, domain.max_command_data()).expect("blocks") {
-        domain.send("LOAD", &block)?;
-    }
+        )?;
+        Ok(domain)
+    };
+    let mut domain = open().map_err(before)?;
+    let choice = Choice {
+        clean: true,
+        ..Choice::default()
+    };
+    let how = Loading::default();
+    loading::load(&mut domain, cap, definition, &how, choice, &mut |_| {})?;
     Ok(())
 }
 
 #[test]
-fn a_card_pulled_at_every_command_of_a_load_is_loaded_afterwards() {
+fn a_card_pulled_out_of_a_reader_in_a_load_is_loaded_afterwards() {
     let mut service = service!(Service::with_readers());
     if service.daemon.is_none() {
         return skip("the PC/SC service that runs is not this test's to restart");
@@ -61,6 +68,7 @@ fn a_card_pulled_at_every_command_of_a_load_is_loaded_afterwards() {
     let card = super::service::new_card(&bench, &bench.eids[0]);
     let definition = Definition::find("virtual-lab").expect("the lab's card");
     let file = vm_bench::load_file(&bench.path("applet")).expect("a small package");
+    let cap = Cap::from_load_file(&file).expect("a CAP");
     let reader = service.reader(0);
     let mut pulled = 0;
     loop {
@@ -75,19 +83,20 @@ fn a_card_pulled_at_every_command_of_a_load_is_loaded_afterwards() {
                 card.out && ended.is_err()
             });
             wait_for_card(&reader);
-            let result = load(&reader, &definition, &file);
-            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            let result = load(&reader, &definition, &cap);
+            stop.store(true, Ordering::Relaxed);
             (served.join().expect("it ends"), result)
         });
         if !out {
             result.unwrap_or_else(|e| panic!("nobody pulled the card: {e}"));
             break;
         }
-        assert!(
-            matches!(&result, Err(GpError::Link(LinkError::Removed(r))) if *r == reader),
-            "pulled at command {pulled}: {result:?}"
+        let removed = matches!(
+            &result,
+            Err(LoadingError::Card { source: GpError::Link(LinkError::Removed(r)), .. }) if *r == reader
         );
-        pulled += 1;
+        assert!(removed, "pulled at command {pulled}: {result:?}");
+        pulled += BETWEEN;
         // The driver takes no other card after one that went in the middle of a command.
         service.restart();
     }
@@ -96,6 +105,7 @@ fn a_card_pulled_at_every_command_of_a_load_is_loaded_afterwards() {
         .unwrap_or_else(|e| panic!("{e}"))
         .into_card();
     assert_eq!(card.registry().load_files.len(), 1);
+    assert_eq!(card.tries_left(), 10);
 }
 
 /// A card that does with each command what a function says.
