@@ -7,9 +7,10 @@ use applet_model::sgp::euicc_result::{DeleteEimResult, EuiccResultData, ListEimR
 use applet_model::sgp::profile::{ProfileInfo, ProfileInfoListResponse};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A profile as the eIM knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ProfileRow {
     /// ICCID, decimal digits.
     pub iccid: String,
@@ -26,7 +27,7 @@ pub struct ProfileRow {
 }
 
 /// An eUICC's profiles and eIMs, as far as verified results tell.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Inventory {
     /// True once a whole list came (listProfileInfo); without it, only what operations touched is
     /// known.

@@ -17,6 +17,8 @@
 //! | `notify` | ESipa.HandleNotification, and forwarding |
 //! | `download` | indirect download: ESipa's functions sent on to an SM-DP+ |
 //! | `installation` | what became of a download |
+//! | `manage` | the management interface: REST, web page |
+//! | `load` | many devices at once, for measuring |
 //! | `http` | the server |
 //! | `fault` | answers that are wrong on purpose |
 
@@ -28,7 +30,9 @@ mod http;
 mod identity;
 mod installation;
 mod inventory;
+pub mod load;
 mod log;
+pub mod manage;
 mod notify;
 mod operation;
 #[cfg(test)]
@@ -105,6 +109,12 @@ pub enum EimError {
     /// A key or certificate.
     #[error(transparent)]
     Pki(#[from] cards::pki::PkiError),
+    /// An address that others reach, without TLS.
+    #[error(
+        "{0} isn't a loopback address, and the management interface has no TLS: its token would be on \
+         the wire in clear"
+    )]
+    NotLoopback(SocketAddr),
     /// The address can't be served.
     #[error("can't serve on {address}: {source}")]
     Listen {

@@ -14,6 +14,7 @@ use applet_model::sgp::{CertificateDer, Eid, Encode};
 use cards::pki::Cert;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// So many eUICCs are asked for, most recently seen first, whose a notification is that names none.
 const CANDIDATES: u32 = 1000;
@@ -25,7 +26,7 @@ const FORWARDED: &str = "forwarded";
 const NOT_FORWARDED: &str = "not forwarded";
 
 /// A notification and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NotificationRow {
     /// seqNumber.
     pub seq_number: u64,

@@ -1,13 +1,14 @@
 //! The queues of packages: what waits for a device, was handed out, and what became of it.
 
 use super::operation::DownloadOrder;
-use super::store::{now, unsigned};
+use super::store::{maybe_rfc_3339, now, rfc_3339, unsigned};
 use applet_model::sgp::Eid;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Where a package is on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PackageState {
     /// Waits for the IPA to poll.
@@ -72,7 +73,7 @@ impl PackageState {
 }
 
 /// A package and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PackageRow {
     /// Its number.
     pub id: i64,
@@ -92,13 +93,21 @@ pub struct PackageRow {
     pub transaction_id: Option<String>,
     /// How often it was handed out.
     pub deliveries: u32,
-    /// When it was queued, in Unix milliseconds, as all times here.
+    /// When it was queued, in Unix milliseconds, as all times here; RFC 3339 where they are written.
+    #[serde(serialize_with = "rfc_3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub queued_at: i64,
     /// When it was handed out first.
+    #[serde(serialize_with = "maybe_rfc_3339")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub sent_at: Option<i64>,
     /// When it came to its end.
+    #[serde(serialize_with = "maybe_rfc_3339")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<i64>,
     /// When it is no longer handed out for the first time.
+    #[serde(serialize_with = "maybe_rfc_3339")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<i64>,
 }
 

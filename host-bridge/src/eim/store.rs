@@ -6,9 +6,10 @@
 use super::{EimError, Storage};
 use applet_model::sgp::Eid;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
+use utoipa::ToSchema;
 
 /// Version of the schema below.
 const VERSION: &str = "2";
@@ -134,7 +135,7 @@ pub struct Registration {
 }
 
 /// An eUICC as the eIM knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DeviceRow {
     /// EID, 32 digits.
     pub eid: String,
@@ -148,7 +149,9 @@ pub struct DeviceRow {
     pub polls: u64,
     /// The last stateChangeCause it gave.
     pub last_cause: Option<i64>,
-    /// When it last polled, in Unix milliseconds.
+    /// When it last polled, in Unix milliseconds; RFC 3339 where it is written.
+    #[serde(serialize_with = "maybe_rfc_3339")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub seen_at: Option<i64>,
     /// The ICCID of the profile that is enabled, as far as verified results tell.
     pub enabled: Option<String>,
@@ -157,7 +160,7 @@ pub struct DeviceRow {
 }
 
 /// A result as it came.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ResultRow {
     /// The package it answers, if one fits.
     pub package: Option<i64>,
@@ -242,6 +245,23 @@ pub(super) fn now() -> i64 {
         .unwrap_or(0)
 }
 
+/// Unix milliseconds as people write times.
+pub(super) fn rfc_3339<S: Serializer>(time: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    let time = jiff::Timestamp::from_millisecond(*time).map_err(serde::ser::Error::custom)?;
+    serializer.collect_str(&time)
+}
+
+/// As [`rfc_3339`], where there may be none.
+pub(super) fn maybe_rfc_3339<S: Serializer>(
+    time: &Option<i64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => rfc_3339(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// SQLite's integers are signed; counters and sequence numbers are far below that limit.
 pub(super) fn int(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
@@ -320,7 +340,7 @@ pub(super) fn device(db: &mut Connection, eid: &Eid) -> rusqlite::Result<Option<
 }
 
 /// How many devices there are, and how many packages in each state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Summary {
     /// Devices.
     pub devices: u64,

@@ -10,20 +10,20 @@ use cards::euicc::{Euicc, EuiccConfig};
 use cards::pki::Hierarchy;
 use cards::power::Nvm;
 
-const EID: &str = "89049032123451234512345678901235";
-const A: &str = "89999010000000000013";
-const B: &str = "89999020000000000029";
+pub(super) const EID: &str = "89049032123451234512345678901235";
+pub(super) const A: &str = "89999010000000000013";
+pub(super) const B: &str = "89999020000000000029";
 
-struct World {
-    eim: Eim,
-    euicc: Euicc,
+pub(super) struct World {
+    pub(super) eim: Eim,
+    pub(super) euicc: Euicc,
     nvm: Nvm,
-    eid: Eid,
+    pub(super) eid: Eid,
 }
 
 impl World {
     /// An eUICC that gave its eIM an association token if `token`.
-    fn new(token: bool) -> Self {
+    pub(super) fn new(token: bool) -> Self {
         let config = EuiccConfig::lab(EID.parse().unwrap()).unwrap();
         let credential = config.credentials[0].clone();
         let mut euicc = Euicc::new(config).unwrap();
@@ -63,13 +63,19 @@ impl World {
         }
     }
 
-    /// Polls once, lets the eUICC execute what came, and delivers the result; gives the notes.
+    /// Queues a package and has it executed; gives what became of it.
     fn run(&mut self, operations: &[&str], fault: Option<EimFault>) -> PackageRow {
         let operations: Vec<Operation> = operations.iter().map(|o| o.parse().unwrap()).collect();
         let id = self.eim.enqueue(&self.eid, &operations).unwrap();
         if let Some(fault) = fault {
             self.eim.inject(FaultPlan::once(fault));
         }
+        self.execute();
+        self.eim.package(id).unwrap().unwrap()
+    }
+
+    /// Polls once, lets the eUICC execute what came, and delivers the result.
+    pub(super) fn execute(&mut self) {
         let poll = GetEimPackageRequest::new(self.eid);
         let body = self.eim.get_package(&poll).unwrap().body;
         let package = tlv::read_one(&body).unwrap().value;
@@ -80,8 +86,6 @@ impl World {
             eim_package_result: EimPackageResult::EuiccPackageResult(result),
         };
         self.eim.provide_result(&message).unwrap();
-        let packages = self.eim.packages(&self.eid).unwrap();
-        packages.into_iter().find(|row| row.id == id).unwrap()
     }
 }
 

@@ -1,0 +1,103 @@
+//! The token that opens the management interface.
+
+use sha2::{Digest, Sha256};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Bytes of randomness in a token: too many to be guessed, so that wrong ones needn't be counted.
+const RANDOM: usize = 32;
+
+/// The shortest token that is taken from a file.
+const SHORTEST: usize = 16;
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The file can't be read or made.
+    #[error("token file {path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file holds no token.
+    #[error(
+        "token file {path}: expected one line of at least {SHORTEST} visible ASCII characters, got {found}"
+    )]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is there, without showing it.
+        found: String,
+    },
+    /// The system gives no randomness.
+    #[error("no randomness for a token: {0}")]
+    Random(String),
+}
+
+/// A bearer token; it is not shown.
+pub struct Token(String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+impl Token {
+    /// A new one.
+    ///
+    /// # Errors
+    /// [`TokenError::Random`].
+    pub fn random() -> Result<Self, TokenError> {
+        let mut bytes = [0; RANDOM];
+        getrandom::fill(&mut bytes).map_err(|e| TokenError::Random(e.to_string()))?;
+        Ok(Token(hex::encode(bytes)))
+    }
+
+    /// The one in this file, which is made, for its owner only, if it isn't there.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub fn in_file(path: &Path) -> Result<Self, TokenError> {
+        let failed = |source| TokenError::File {
+            path: path.to_owned(),
+            source,
+        };
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::of_text(text.trim()).ok_or_else(|| TokenError::Content {
+                path: path.to_owned(),
+                found: format!("{} characters", text.trim().chars().count()),
+            }),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                let token = Self::random()?;
+                let mut options = std::fs::OpenOptions::new();
+                options.write(true).create_new(true);
+                #[cfg(unix)]
+                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+                let mut file = options.open(path).map_err(failed)?;
+                writeln!(file, "{}", token.0).map_err(failed)?;
+                Ok(token)
+            }
+            Err(e) => Err(failed(e)),
+        }
+    }
+
+    /// Takes a text for a token, if it is long enough and fits into a header.
+    pub fn of_text(text: &str) -> Option<Self> {
+        let fits = text.len() >= SHORTEST && text.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then(|| Token(text.to_owned()))
+    }
+
+    /// What goes into a request's header.
+    pub fn header(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+
+    /// Whether this is it. Digests are compared, so that the time says nothing of the text.
+    pub(super) fn is(&self, given: &str) -> bool {
+        Sha256::digest(given) == Sha256::digest(&self.0)
+    }
+}
