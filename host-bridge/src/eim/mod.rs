@@ -243,13 +243,12 @@ impl Eim {
     /// # Errors
     /// [`EimError::Mixed`] for no operation or PSMOs and eCOs together, [`EimError::Database`].
     pub fn enqueue(&self, eid: &Eid, operations: &[Operation]) -> Result<i64, EimError> {
-        match self.enqueue_once(eid, operations, None, None)? {
-            Enqueued::New(id) | Enqueued::Before(id) | Enqueued::KeyTaken(id) => Ok(id),
-        }
+        self.enqueue_once(eid, operations, None, None)
+            .map(Enqueued::package)
     }
 
-    /// Queues one package of these operations. With `expires_at` (Unix milliseconds) it isn't handed out
-    /// for the first time from then on. With `key`, the same request may come again and is queued
+    /// Queues one package of these operations. After `expires_in` it isn't handed out for the first
+    /// time any more. With `key`, the same request may come again and is queued
     /// once: the key names it for as long as the database lives.
     ///
     /// # Errors
@@ -258,7 +257,7 @@ impl Eim {
         &self,
         eid: &Eid,
         operations: &[Operation],
-        expires_at: Option<i64>,
+        expires_in: Option<Duration>,
         key: Option<&str>,
     ) -> Result<Enqueued, EimError> {
         let package = operation::package(operations)?;
@@ -278,7 +277,9 @@ impl Eim {
             package: &package.der,
             order: package.order.as_ref(),
             text: &text,
-            expires_at,
+            expires_at: expires_in.map(|time| {
+                store::now().saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
+            }),
             request: key.map(|key| (key, request.as_slice())),
         };
         self.with_db(|db| queue::enqueue(db, eid, &new))

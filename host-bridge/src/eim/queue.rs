@@ -45,7 +45,8 @@ impl PackageState {
         PackageState::Expired,
     ];
 
-    pub(super) fn name(self) -> &'static str {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
         match self {
             PackageState::Queued => "queued",
             PackageState::Sent => "sent",
@@ -134,6 +135,15 @@ pub enum Enqueued {
     Before(i64),
     /// The key was used before for another request, which has this number.
     KeyTaken(i64),
+}
+
+impl Enqueued {
+    /// The number of the package that there is now.
+    pub fn package(self) -> i64 {
+        match self {
+            Enqueued::New(id) | Enqueued::Before(id) | Enqueued::KeyTaken(id) => id,
+        }
+    }
 }
 
 pub(super) fn enqueue(db: &mut Connection, eid: &Eid, new: &New<'_>) -> rusqlite::Result<Enqueued> {
@@ -249,6 +259,7 @@ mod tests {
     use super::super::{Eim, EimIdentity, EimOptions, Operation, Storage};
     use super::*;
     use cards::pki::Hierarchy;
+    use std::time::Duration;
 
     const EID: &str = "89049032123451234512345678901235";
 
@@ -283,16 +294,16 @@ mod tests {
     #[test]
     fn what_is_too_late_or_cancelled_is_never_handed_out() {
         let (eim, eid): (_, Eid) = (opened(&Storage::Memory), EID.parse().unwrap());
-        let queue = |expires_at| {
+        let queue = |expires_in| {
             let operations = [Operation::get_rat()];
-            match eim.enqueue_once(&eid, &operations, expires_at, None) {
+            match eim.enqueue_once(&eid, &operations, expires_in, None) {
                 Ok(Enqueued::New(id)) => id,
                 other => panic!("{other:?}"),
             }
         };
-        let late = queue(Some(now() - 1));
+        let late = queue(Some(Duration::ZERO));
         let cancelled = queue(None);
-        let good = queue(Some(now() + 3_600_000));
+        let good = queue(Some(Duration::from_secs(3600)));
         assert!(eim.cancel(cancelled).unwrap() && !eim.cancel(cancelled).unwrap());
         assert_eq!(poll(&eim), Some(1));
         let state = |id| eim.package(id).unwrap().unwrap().state;

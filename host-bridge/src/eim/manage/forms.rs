@@ -1,6 +1,8 @@
 //! Bodies of requests, and lists of answers.
 
-use super::super::{DeviceRow, EimError, NotificationRow, Operation, PackageRow, ResultRow};
+use super::super::{
+    DeviceRow, EimError, NotificationRow, Operation, PackageRow, Registration, ResultRow,
+};
 use super::problem::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -89,21 +91,28 @@ pub(super) struct NewDevice {
 }
 
 impl NewDevice {
-    /// Both certificates, or none.
-    pub(super) fn certificates(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>, Problem> {
+    /// What of this the eIM takes in; certificates come together or not at all.
+    pub(super) fn registration(&self) -> Result<Registration, Problem> {
         let der = |name: &str, text: &str| {
             hex::decode(text).map_err(|e| Problem::bad(format!("{name}: {e}")))
         };
-        match (&self.euicc_certificate, &self.eum_certificate) {
-            (Some(euicc), Some(eum)) => Ok(Some((
+        let certificates = match (&self.euicc_certificate, &self.eum_certificate) {
+            (Some(euicc), Some(eum)) => Some((
                 der("euicc_certificate", euicc)?,
                 der("eum_certificate", eum)?,
-            ))),
-            (None, None) => Ok(None),
-            _ => Err(Problem::bad(
-                "euicc_certificate and eum_certificate come together or not at all",
             )),
-        }
+            (None, None) => None,
+            _ => {
+                return Err(Problem::bad(
+                    "euicc_certificate and eum_certificate come together or not at all",
+                ));
+            }
+        };
+        Ok(Registration {
+            certificates,
+            association_token: self.association_token,
+            counter: self.counter,
+        })
     }
 }
 

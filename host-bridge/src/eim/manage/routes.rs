@@ -1,8 +1,7 @@
 //! The resources and what can be done with them.
 
-use super::super::store::now;
 use super::super::{
-    DeviceRow, Eim, EimError, Enqueued, Inventory, PackageRow, PackageState, Registration, Summary,
+    DeviceRow, Eim, EimError, Enqueued, Inventory, PackageRow, PackageState, Summary,
 };
 use super::Manager;
 use super::forms::{Devices, History, NewDevice, NewPackage, Packages, Part};
@@ -15,6 +14,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
+use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -92,11 +92,7 @@ async fn register(
 ) -> Result<Json<DeviceRow>, Problem> {
     let new: NewDevice = read(body)?;
     let eid = eid_in(&new.eid)?;
-    let registration = Registration {
-        certificates: new.certificates()?,
-        association_token: new.association_token,
-        counter: new.counter,
-    };
+    let registration = new.registration()?;
     let device = at_work(&manager, move |eim| {
         eim.register(&eid, &registration)?;
         eim.device(&eid)
@@ -190,15 +186,13 @@ async fn enqueue(
     for asked in &new.operations {
         operations.push(asked.operation()?);
     }
-    let expires_at = match new.expires_in {
-        Some(0) => return Err(Problem::bad("expires_in: expected at least 1 second")),
-        Some(seconds) => Some(now() + i64::from(seconds) * 1000),
-        None => None,
-    };
+    if new.expires_in == Some(0) {
+        return Err(Problem::bad("expires_in: expected at least 1 second"));
+    }
+    let expires_in = new.expires_in.map(|s| Duration::from_secs(s.into()));
     let (enqueued, row) = at_work(&manager, move |eim| {
-        let enqueued = eim.enqueue_once(&eid, &operations, expires_at, key.as_deref())?;
-        let (Enqueued::New(id) | Enqueued::Before(id) | Enqueued::KeyTaken(id)) = enqueued;
-        Ok((enqueued, eim.package(id)?))
+        let enqueued = eim.enqueue_once(&eid, &operations, expires_in, key.as_deref())?;
+        Ok((enqueued, eim.package(enqueued.package())?))
     })
     .await?;
     let status = match enqueued {

@@ -57,6 +57,21 @@ impl Token {
         Ok(Token(hex::encode(bytes)))
     }
 
+    /// The one in this file.
+    ///
+    /// # Errors
+    /// [`TokenError::File`], [`TokenError::Content`].
+    pub fn from_file(path: &Path) -> Result<Self, TokenError> {
+        let text = std::fs::read_to_string(path).map_err(|source| TokenError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::of_text(text.trim()).ok_or_else(|| TokenError::Content {
+            path: path.to_owned(),
+            found: format!("{} characters", text.trim().chars().count()),
+        })
+    }
+
     /// The one in this file, which is made, for its owner only, if it isn't there.
     ///
     /// # Errors
@@ -66,21 +81,17 @@ impl Token {
             path: path.to_owned(),
             source,
         };
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::of_text(text.trim()).ok_or_else(|| TokenError::Content {
-                path: path.to_owned(),
-                found: format!("{} characters", text.trim().chars().count()),
-            }),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(path) {
+            Ok(mut file) => {
                 let token = Self::random()?;
-                let mut options = std::fs::OpenOptions::new();
-                options.write(true).create_new(true);
-                #[cfg(unix)]
-                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-                let mut file = options.open(path).map_err(failed)?;
                 writeln!(file, "{}", token.0).map_err(failed)?;
                 Ok(token)
             }
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Self::from_file(path),
             Err(e) => Err(failed(e)),
         }
     }

@@ -1,11 +1,14 @@
 //! `ipae eim`: the lab eIM.
 
+mod load;
+
 use super::failure::{Failure, with_causes};
 use super::output::{Out, style};
 use super::smdp::Form;
 use super::{interrupt, pki};
 use applet_model::sgp::Eid;
 use clap::{Args, Subcommand};
+use host_bridge::eim::manage::{self, Token};
 use host_bridge::eim::{
     Eim, EimError, EimIdentity, EimOptions, Forward, Operation, PATH, Registration, Storage,
 };
@@ -14,9 +17,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Where the management interface's token is, unless it is said otherwise.
+const TOKEN_FILE: &str = "eim.token";
+
 #[derive(Subcommand)]
 pub enum EimCommand {
-    /// Serve ESipa until Ctrl-C, over plain HTTP (lab, not secure) or HTTPS
+    /// Serve ESipa until Ctrl-C, over plain HTTP (lab, not secure) or HTTPS; with --manage a web page and REST
     Serve(Serve),
     /// Queue one package of operations for an eUICC
     Enqueue(Enqueue),
@@ -24,8 +30,14 @@ pub enum EimCommand {
     Inventory(Device),
     /// Show an eUICC's packages, results and notifications
     Results(Device),
+    /// Take packages that weren't handed out yet out of the queue
+    Cancel(Cancel),
     /// Tell the eIM of an eUICC: the association token from its receipt
     Register(Register),
+    /// Print the OpenAPI document of the management interface
+    Openapi(Openapi),
+    /// Drive an eIM with many devices at once, and check what came of each operation
+    Load(load::Load),
 }
 
 #[derive(Args)]
@@ -42,6 +54,12 @@ pub struct Store {
 Examples:
   ipae eim serve --listen 127.0.0.1:8080
   ipae eim serve --pki lab-pki --db lab.sqlite --forward smdp.lab.example=127.0.0.1:8090
+  ipae eim serve --manage 127.0.0.1:8081        A web page at http://127.0.0.1:8081/, REST beside it
+
+With --manage everything takes the token that --token-file holds; the file is made, for you only, if
+it is not there. Send it as in
+  curl -H \"Authorization: Bearer $(cat eim.token)\" http://127.0.0.1:8081/api/v1/devices
+`ipae eim openapi` prints what else can be asked.
 
 Commands of another terminal use the same --db and --pki.")]
 pub struct Serve {
@@ -62,6 +80,43 @@ pub struct Serve {
     /// How messages to SM-DP+s are written
     #[arg(long, value_enum, default_value_t = Form::Json)]
     forward_binding: Form,
+    /// Serve the management interface (web page, REST) on this address
+    #[arg(long, value_name = "IP:PORT")]
+    manage: Option<SocketAddr>,
+    /// File with the management interface's token; made if it is not there
+    #[arg(long, value_name = "FILE", default_value = TOKEN_FILE)]
+    token_file: PathBuf,
+    /// Serve the management interface on an address that other machines reach, without TLS
+    #[arg(long, requires = "manage")]
+    insecure: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  ipae eim openapi > openapi.json")]
+pub struct Openapi {}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  ipae eim cancel 17
+  ipae eim cancel --eid 89049032000000000000000000000139    All that waits for this eUICC
+
+What was handed out may be at work on the card, and can't be called back.")]
+pub struct Cancel {
+    /// The package's number
+    #[arg(
+        value_name = "PACKAGE",
+        required_unless_present = "eid",
+        conflicts_with = "eid"
+    )]
+    package: Option<i64>,
+    /// EID, 32 digits
+    #[arg(long)]
+    eid: Option<Eid>,
+    #[command(flatten)]
+    store: Store,
 }
 
 #[derive(Args)]
@@ -85,6 +140,9 @@ pub struct Enqueue {
     /// One operation each, with its parameters in quotes
     #[arg(required = true, value_name = "OPERATION")]
     operations: Vec<String>,
+    /// Don't hand it out any more if the device doesn't poll for so long; without, it waits for good
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    expires_in: Option<u32>,
     #[command(flatten)]
     store: Store,
 }
@@ -126,9 +184,10 @@ pub fn failed(error: EimError) -> Failure {
     let exit = match &error {
         EimError::Operation { .. } | EimError::Mixed(_) => exit::USAGE,
         EimError::Pki(_) => exit::KEYS,
-        EimError::Listen { .. } | EimError::Database { .. } | EimError::Foreign { .. } => {
-            exit::SERVER
-        }
+        EimError::Listen { .. }
+        | EimError::NotLoopback(_)
+        | EimError::Database { .. }
+        | EimError::Foreign { .. } => exit::SERVER,
         _ => exit::FAILED,
     };
     Failure::new(exit, with_causes(&error))
@@ -151,12 +210,23 @@ impl EimCommand {
                     operations.push(text.parse::<Operation>().map_err(failed)?);
                 }
                 let eim = command.store.open(EimOptions::default())?;
-                let id = eim.enqueue(&command.eid, &operations).map_err(failed)?;
+                let expires_in = command.expires_in.map(|s| Duration::from_secs(s.into()));
+                let enqueued = eim
+                    .enqueue_once(&command.eid, &operations, expires_in, None)
+                    .map_err(failed)?;
+                let id = enqueued.package();
                 let value = serde_json::json!({ "eid": command.eid.to_string(), "package": id });
                 out.print(&value, |w| {
                     writeln!(w, "package {id} waits for {}", command.eid)
                 })
             }
+            EimCommand::Cancel(command) => cancel(&command, out),
+            EimCommand::Openapi(Openapi {}) => {
+                let document = manage::document();
+                // It is JSON for people too.
+                Out::new(true).print(&document, |_| Ok(()))
+            }
+            EimCommand::Load(command) => command.run(out),
             EimCommand::Register(command) => {
                 let eim = command.store.open(EimOptions::default())?;
                 let registration = Registration {
@@ -212,11 +282,24 @@ fn serve(command: &Serve, out: &Out) -> Result<(), Failure> {
     }
     let eim = command.store.open(options)?;
     let server = eim.serve(command.listen).map_err(failed)?;
+    let managed = match command.manage {
+        Some(address) => {
+            let token = Token::in_file(&command.token_file)
+                .map_err(|e| Failure::new(exit::USAGE, e.to_string()))?;
+            Some(
+                eim.manage(address, token, command.insecure)
+                    .map_err(failed)?,
+            )
+        }
+        None => None,
+    };
+    let managed_at = managed.as_ref().map(|server| server.address());
     let stop = interrupt::flag();
     let hint = style::HINT;
     let identity = eim.identity();
     let value = serde_json::json!({
         "address": server.address(), "path": PATH, "eim_id": identity.eim_id, "secure": command.tls,
+        "manage": managed_at,
     });
     let (scheme, what) = match command.tls {
         true => ("https", "test keys"),
@@ -228,7 +311,15 @@ fn serve(command: &Serve, out: &Out) -> Result<(), Failure> {
             "eIM {} at {scheme}://{}{PATH}  {hint}{what}{hint:#}",
             identity.eim_id,
             server.address()
-        )
+        )?;
+        match managed_at {
+            Some(address) => writeln!(
+                w,
+                "management at {scheme}://{address}/, token in {}",
+                command.token_file.display()
+            ),
+            None => Ok(()),
+        }
     })?;
     while !stop.load(std::sync::atomic::Ordering::Relaxed) {
         for exchange in eim.take_log() {
@@ -249,6 +340,29 @@ fn serve(command: &Serve, out: &Out) -> Result<(), Failure> {
     }
     server.shutdown();
     Ok(())
+}
+
+fn cancel(command: &Cancel, out: &Out) -> Result<(), Failure> {
+    let eim = command.store.open(EimOptions::default())?;
+    let cancelled = match (command.package, &command.eid) {
+        (Some(id), _) => {
+            if !eim.cancel(id).map_err(failed)? {
+                let why = match eim.package(id).map_err(failed)? {
+                    Some(row) => format!(
+                        "package {id} is {}: only what is queued can be cancelled",
+                        row.state.name()
+                    ),
+                    None => format!("there is no package {id}"),
+                };
+                return Err(Failure::new(exit::USAGE, why));
+            }
+            1
+        }
+        (None, Some(eid)) => eim.clear_queue(eid).map_err(failed)?,
+        (None, None) => 0,
+    };
+    let value = serde_json::json!({ "cancelled": cancelled });
+    out.print(&value, |w| writeln!(w, "{cancelled} packages cancelled"))
 }
 
 fn devices(eim: &Eim, out: &Out) -> Result<(), Failure> {
@@ -321,14 +435,8 @@ fn results(eim: &Eim, eid: &Eid, out: &Out) -> Result<(), Failure> {
             notifications.len()
         )?;
         for package in &packages {
-            let state = serde_json::to_value(package.state).unwrap_or_default();
-            writeln!(
-                w,
-                "  {:>4} {:<11} {}",
-                package.id,
-                state.as_str().unwrap_or("?"),
-                package.text
-            )?;
+            let (id, state, text) = (package.id, package.state.name(), &package.text);
+            writeln!(w, "  {id:>4} {state:<11} {text}")?;
             if !package.note.is_empty() {
                 writeln!(w, "       {}", package.note)?;
             }
