@@ -1,7 +1,8 @@
 //! One device: an eUICC of the virtual card, and an IPA that does no more than poll, execute and deliver.
 
-use super::super::{EimIdentity, PATH, http};
+use super::super::{EimIdentity, PATH};
 use super::LoadError;
+use crate::web;
 use applet_model::sgp::eim_config::{AddInitialEimOk, AddInitialEimRequest, AddInitialEimResponse};
 use applet_model::sgp::esipa::{
     EimPackageResult, GetEimPackageRequest, GetEimPackageResponse, ProvideEimPackageResult,
@@ -196,8 +197,8 @@ fn execute(euicc: &mut Euicc, nvm: &mut Nvm, command: &[u8]) -> Result<Vec<u8>, 
 fn post(agent: &ureq::Agent, url: &str, body: &[u8]) -> Result<Vec<u8>, String> {
     let sent = agent
         .post(url)
-        .header("Content-Type", http::CONTENT_TYPE)
-        .header("X-Admin-Protocol", http::ADMIN_PROTOCOL)
+        .header("Content-Type", web::ASN1)
+        .header("X-Admin-Protocol", web::ADMIN_PROTOCOL)
         .header("User-Agent", "gsma-rsp-ipae")
         .send(body);
     let mut answer = sent.map_err(|e| e.to_string())?;

@@ -1,7 +1,7 @@
 //! Bodies of requests, and lists of answers.
 
 use super::super::{
-    DeviceRow, EimError, NotificationRow, Operation, PackageRow, Registration, ResultRow,
+    DeviceRow, Download, EimError, NotificationRow, Operation, PackageRow, Registration, ResultRow,
 };
 use super::problem::Problem;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,14 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "operation", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Asked {
+    /// Download a profile from an SM-DP+. A package has no other operation beside it.
+    Push {
+        /// Activation code (SGP.22 4.1).
+        #[schema(example = "LPA:1$smdp.lab.example$0123456789")]
+        activation_code: String,
+        /// The order's confirmation code, if it has one. It stays with the eIM.
+        confirmation_code: Option<String>,
+    },
     /// Enable a profile; what was enabled is disabled by it: the switch.
     Enable {
         /// ICCID, 18 to 20 digits.
@@ -48,6 +56,19 @@ fn yes() -> bool {
 impl Asked {
     pub(super) fn operation(&self) -> Result<Operation, EimError> {
         match self {
+            Asked::Push {
+                activation_code,
+                confirmation_code,
+            } => {
+                let code = activation_code.parse().map_err(|e| EimError::Operation {
+                    text: format!("push {activation_code}"),
+                    why: format!("{e}"),
+                })?;
+                Ok(Operation::Download(Download {
+                    confirmation_code: confirmation_code.clone(),
+                    ..Download::of(code)
+                }))
+            }
             Asked::Enable { iccid, rollback } => {
                 let rollback = if *rollback { " rollback" } else { "" };
                 format!("enable {iccid}{rollback}").parse()

@@ -22,7 +22,8 @@ mod token;
 
 pub use token::{Token, TokenError};
 
-use super::{Eim, EimError, ServerHandle, http};
+use super::{Eim, EimError, ServerHandle};
+use crate::web;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -86,7 +87,7 @@ impl Eim {
                 Problem::new(405, "the resource has no such method")
             })
             .layer(DefaultBodyLimit::max(BODY_LIMIT));
-        http::serve(
+        web::serve(
             "eim-manage",
             address,
             self.inner.options.idle_timeout,

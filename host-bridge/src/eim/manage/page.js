@@ -214,6 +214,17 @@ function route() {
     stamp("device");
     view.querySelector(".inventory").replaceWith(
       button("Take inventory", () => queue(eid, [{ operation: "inventory" }]), "inventory"));
+    view.querySelector(".push").addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const form = new FormData(event.target);
+      const push = { operation: "push", activation_code: form.get("code").trim() };
+      const confirmation = form.get("confirmation").trim();
+      if (confirmation) push.confirmation_code = confirmation;
+      if (await attempt(() => queue(eid, [push]))) {
+        event.target.reset();
+        await refresh();
+      }
+    });
     draw = () => device(eid);
   } else {
     stamp("fleet");

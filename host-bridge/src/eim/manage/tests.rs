@@ -308,7 +308,7 @@ fn problems_say_what_was_expected() {
     let nothing = "{\"operations\":[]}";
     let mixed = json!({ "operations": [{ "operation": "inventory" }, { "operation": "other", "text": "listEim" }] }).to_string();
     let large = vec![b' '; 80 * 1024];
-    let cases: [(&str, &str, &[u8], u16, &str); 14] = [
+    let cases: [(&str, &str, &[u8], u16, &str); 15] = [
         ("GET", "/api/v1/nothing", b"", 404, "no such resource"),
         ("PUT", "/api/v1/summary", b"", 405, "no such method"),
         ("GET", "/api/v1/devices/89", b"", 400, "EID"),
@@ -332,6 +332,13 @@ fn problems_say_what_was_expected() {
             b"{\"operations\":[{\"operation\":\"delete\",\"iccid\":\"1\"}]}",
             422,
             "delete 1",
+        ),
+        (
+            "POST",
+            &packages,
+            b"{\"operations\":[{\"operation\":\"push\",\"activation_code\":\"x\"}]}",
+            422,
+            "push x",
         ),
         ("POST", &packages, nothing.as_bytes(), 422, "at least one"),
         ("POST", &packages, mixed.as_bytes(), 422, "both"),
