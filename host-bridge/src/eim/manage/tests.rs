@@ -340,7 +340,7 @@ fn problems_say_what_was_expected() {
             422,
             "push x",
         ),
-        ("POST", &packages, nothing.as_bytes(), 422, "at least one"),
+        ("POST", &packages, nothing.as_bytes(), 422, "there is none"),
         ("POST", &packages, mixed.as_bytes(), 422, "both"),
     ];
     for (method, path, body, status, words) in cases {
