@@ -91,6 +91,7 @@ impl Eim {
             "eim-manage",
             address,
             self.inner.options.idle_timeout,
+            None,
             app.with_state(manager),
         )
         .map_err(|source| EimError::Listen { address, source })
