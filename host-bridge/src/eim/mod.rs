@@ -111,8 +111,8 @@ pub enum EimError {
     Pki(#[from] cards::pki::PkiError),
     /// An address that others reach, without TLS.
     #[error(
-        "{0} isn't a loopback address, and the management interface has no TLS: its token would be on \
-         the wire in clear"
+        "{0} isn't a loopback address, and without TLS the management interface's token would be on the \
+         wire in clear"
     )]
     NotLoopback(SocketAddr),
     /// The address can't be served.

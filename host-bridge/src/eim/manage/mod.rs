@@ -52,8 +52,9 @@ struct Manager {
 }
 
 impl Eim {
-    /// Serves the management interface on this address (port 0: any free one). An address that isn't
-    /// loopback is refused unless `insecure`: there is no TLS, and the token would be on the wire.
+    /// Serves the management interface on this address (port 0: any free one), over TLS if the eIM has
+    /// a certificate for it. Without, an address that isn't loopback is refused unless `insecure`: the
+    /// token would be on the wire.
     ///
     /// # Errors
     /// [`EimError::NotLoopback`], or [`EimError::Listen`] if the address can't be had.
@@ -63,7 +64,8 @@ impl Eim {
         token: Token,
         insecure: bool,
     ) -> Result<ServerHandle, EimError> {
-        if !insecure && !address.ip().is_loopback() {
+        let options = &self.inner.options;
+        if options.tls.is_none() && !insecure && !address.ip().is_loopback() {
             return Err(EimError::NotLoopback(address));
         }
         let manager = Manager {
@@ -90,8 +92,8 @@ impl Eim {
         web::serve(
             "eim-manage",
             address,
-            self.inner.options.idle_timeout,
-            None,
+            options.idle_timeout,
+            options.tls.as_ref(),
             app.with_state(manager),
         )
         .map_err(|source| EimError::Listen { address, source })

@@ -375,7 +375,7 @@ fn an_address_of_others_needs_a_word() {
     let token = || Token::of_text(TOKEN).unwrap();
     let everywhere = ([0, 0, 0, 0], 0).into();
     let refused = eim.manage(everywhere, token(), false).unwrap_err();
-    assert!(refused.to_string().contains("no TLS"), "{refused}");
+    assert!(refused.to_string().contains("without TLS"), "{refused}");
     eim.manage(everywhere, token(), true).unwrap();
 }
 
