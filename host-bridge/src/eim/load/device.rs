@@ -77,10 +77,10 @@ impl Device {
             eid: number.to_string(),
             detail,
         };
-        let own = cards::euicc::Eid::with_check_digits(&format!("89049032{number:022}"))
+        let eid = Eid::with_check_digits(&format!("89049032{number:022}"))
             .map_err(|e| failed(e.to_string()))?;
         let setup = EuiccSetup::from_toml(PROFILES).map_err(|e| failed(e.to_string()))?;
-        let config = EuiccConfig::issue(own, u64::from(number), hierarchy, setup)
+        let config = EuiccConfig::issue(eid, u64::from(number), hierarchy, setup)
             .map_err(|e| failed(e.to_string()))?;
         let credential = config.credentials.first().cloned();
         let credential = credential.ok_or_else(|| failed("no certificate was issued".into()))?;
@@ -100,10 +100,6 @@ impl Device {
             },
             other => return Err(failed(format!("AddInitialEim: {other:?}"))),
         };
-        let eid = own
-            .to_string()
-            .parse()
-            .map_err(|e| failed(format!("EID: {e}")))?;
         let device = Device {
             eid,
             euicc,
