@@ -55,7 +55,7 @@ impl Value {
     /// The digits for a row.
     ///
     /// # Errors
-    /// [`RowFault`].
+    /// The column in the row's line, and what is wrong with it.
     pub fn text(&self, row: &OrderRow) -> Result<String, RowFault> {
         let mut out = String::new();
         for part in placeholders(&self.text).map_err(|problem| (1, problem))? {
@@ -87,7 +87,7 @@ impl Value {
     /// The bytes for a row.
     ///
     /// # Errors
-    /// [`RowFault`].
+    /// The column in the row's line, and what is wrong with it.
     pub fn bytes(&self, row: &OrderRow) -> Result<Vec<u8>, RowFault> {
         hex::decode(self.text(row)?).map_err(|e| (1, e.to_string()))
     }
