@@ -98,7 +98,8 @@ impl TransportKey {
     }
 
     /// The key set of these wrapped keys; they are unwrapped when a card's keys are asked for.
-    /// `check_values`, where given, have to be those of the keys. `new`: for PUT KEY, which needs values.
+    /// `check_values`, where given, have to be those of the keys. `new`: for PUT KEY, which needs values where
+    /// the token can't wrap them.
     ///
     /// # Errors
     /// [`CardKeysError::Refused`] if a wrapped key has no length that fits.

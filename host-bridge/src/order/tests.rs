@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::exit::{self, ExitCode};
+use crate::journal::{CardRecord, CardState};
 use cards::euicc::Eid;
 use proptest::prelude::*;
 
@@ -296,8 +297,75 @@ fn a_template_reads_a_vendors_file() {
 }
 
 #[test]
+fn a_vendor_gets_the_response_in_the_form_of_his_file() {
+    let template = TEMPLATE_EXAMPLE
+        .replace("batch-{LOT}", "{LOT}")
+        .replace("value = \"eim.pem\"", &format!("value = \"{POINT}\""));
+    let file = b"CHIP;ICC;IMSI;LOT;POLL\n890490320000000000000000000001;;;test;\n\
+                 890490320000000000000000000002;;;test;45\n";
+    let order = through(&template, file).unwrap();
+    let form = order.response.as_ref().unwrap();
+    let card = |row: &OrderRow, error: Option<(u8, String)>| CardRecord {
+        eid: row.eid.to_string(),
+        state: match error {
+            None => CardState::Done,
+            Some(_) => CardState::Failed,
+        },
+        attempts: 1,
+        error,
+        failed_step: None,
+        finished: None,
+        token: None,
+        worker: None,
+        chip: None,
+    };
+    let error = (exit::MEMORY.code, "gr\u{FC}n; \u{20AC}\nno".to_owned());
+    let cards = [
+        card(&order.rows[0], None),
+        card(&order.rows[1], Some(error)),
+    ];
+    let echo = order.rows.iter().map(|row| row.echo.as_slice());
+    let bytes = form.write(cards.iter().zip(echo)).unwrap();
+    let text: String = bytes.into_iter().map(char::from).collect();
+    assert_eq!(
+        text,
+        "CHIP;RESULT;REASON\n890490320000000000000000000001;OK;\n\
+         890490320000000000000000000002;NOK;\"gr\u{FC}n; ?; no\"\n"
+    );
+    assert_eq!(form.file, "response.txt");
+}
+
+#[test]
+fn a_job_without_an_eim_needs_none_in_the_order() {
+    let eid = Eid::with_check_digits(&format!("89049032{:022}", 1)).unwrap();
+    let text = format!("eid,key_set,x_pin\n{eid},test,31323334\n");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("order.csv");
+    std::fs::write(&path, text).unwrap();
+    let definition = Definition::shipped("virtual-lab").unwrap();
+    let read = |needs| Order::read_with(&path, None, needs, &definition, &KeyStore::default());
+    let order = read(Needs { eim: false }).unwrap();
+    assert!(order.rows[0].eim.is_none());
+    assert_eq!(order.rows[0].of_job["x_pin"], (39, "31323334".to_owned()));
+    let missing = read(Needs::default()).err().unwrap().to_string();
+    assert!(missing.contains("column eim_id is missing"), "{missing}");
+}
+
+#[test]
 fn templates_are_checked() {
     for (from, to, words) in [
+        (
+            "value = \"batch-{LOT}\"",
+            "value = \"a\"\n[column.key_wrap]\nvalue = \"b\"",
+            "not both",
+        ),
+        ("is = \"state\"", "is = \"mood\"", "unknown variant"),
+        (
+            "file = \"response.txt\"",
+            "file = \"../x\"",
+            "a name of its own",
+        ),
+        ("from = \"CHIP\" }", "}", "one of from and is"),
         ("format = 1", "format = 2", "these tools know 1"),
         ("header = true", "header = false", "file.columns is missing"),
         ("[column.eid]", "[column.chip]", "no such column"),

@@ -27,6 +27,11 @@ const KEK: &str = "000102030405060708090A0B0C0D0E0F";
 const PLAIN: &str = "00112233445566778899AABBCCDDEEFF";
 const WRAPPED: &str = "1FA68B0A8112B447AEF34BD8FB5A7B829D3E862371D2CFE5";
 
+/// The same key under the 24 bytes of RFC 5649 6, by RFC 3394 and by RFC 5649, as another implementation wraps
+/// it (Python's cryptography).
+const WRAPPED_24: &str = "FFD303FC17CCD7032755EB57893374033640370A37D7AC88";
+const WRAPPED_PAD_24: &str = "3D5096111D227D3C97F6A8D619CCF2EE7912EEBEB1B41E43";
+
 fn module() -> Option<PathBuf> {
     [
         "/usr/lib/softhsm/libsofthsm2.so",
@@ -302,6 +307,103 @@ fn wrapped_keys_are_unwrapped_in_the_token() {
             .unwrap()
             .unwrap();
         assert_eq!(card.value(KeyRole::Enc).unwrap().expose(), plain);
+    });
+}
+
+/// Each form of wrapping that the token has is unwrapped there; what it lacks is refused by name.
+#[test]
+fn every_form_of_wrapping_in_the_token() {
+    with_token("every_form_of_wrapping_in_the_token", |dir| {
+        // RFC 5649 6: a transport key of 24 bytes, and a key of 16 wrapped here with it.
+        let kek = hex::decode("5840DF6E29B02AF1AB493B705BF16EA1AE8338F4DCC176A8").unwrap();
+        store_key("kek", &kek);
+        let plain = hex::decode(PLAIN).unwrap();
+        let known = StaticKeys::new(&plain, &plain, &plain).unwrap();
+        let values = known.check_values().map(Some);
+        let wrapping = AesKey::new(&kek).unwrap();
+        let mut cbc = plain.clone();
+        wrapping.cbc_encrypt(&[0; 16], &mut cbc);
+        for (name, ability, wrapped) in [
+            ("rfc3394", "RFC 3394", WRAPPED_24),
+            ("rfc5649", "RFC 5649", WRAPPED_PAD_24),
+            ("cbc", "by CBC", hex::encode(&cbc).as_str()),
+        ] {
+            let text = format!("[transport.v]\nkey = \"pkcs11:object=kek\"\nwrap = \"{name}\"\n");
+            let token = hsm(false);
+            let can = token
+                .abilities()
+                .iter()
+                .any(|(what, can)| what.contains(ability) && *can);
+            let store = store(dir, &text, token).unwrap();
+            let wrapped = [(); 3].map(|()| hex::decode(wrapped).unwrap());
+            let keys = store
+                .transport("v")
+                .unwrap()
+                .keys(wrapped, values, false)
+                .unwrap();
+            match keys.unwrap() {
+                Ok(keys) => {
+                    assert!(can, "{name}");
+                    same_session(&*keys, &known);
+                    assert!(keys.value(KeyRole::Dek).is_err(), "{name}");
+                }
+                Err(error) => {
+                    assert!(!can, "{name}: {error}");
+                    assert!(error.to_string().contains("can't unwrap with"), "{error}");
+                }
+            }
+        }
+    });
+}
+
+/// New keys go from the token to the card encrypted under its Key-DEK, and are nowhere else.
+#[test]
+fn new_keys_for_put_key_are_wrapped_in_the_token() {
+    with_token("new_keys_for_put_key_are_wrapped_in_the_token", |dir| {
+        let master: Vec<u8> = (0..16).map(|i| i * 7 + 1).collect();
+        store_key("master", &master);
+        store_key("kek", &hex::decode(KEK).unwrap());
+        let text = "[set.b]\nkvn = 0x20\nmaster = \"pkcs11:object=master\"\ndiversify = \"kdf3\"\n\
+                    [transport.vendor]\nkey = \"pkcs11:object=kek\"\nwrap = \"rfc3394\"\n";
+        let token = hsm(false);
+        let wraps = token
+            .abilities()
+            .iter()
+            .any(|(what, can)| what.contains("PUT KEY") && *can);
+        let store = store(dir, text, token).unwrap();
+        let current = store
+            .find("b", None, &lab())
+            .unwrap()
+            .of_card(&DATA)
+            .unwrap();
+        let wrapped = [(); 3].map(|()| hex::decode(WRAPPED).unwrap());
+        let new = store
+            .transport("vendor")
+            .unwrap()
+            .keys(wrapped, [None; 3], true);
+        let new = new.unwrap().of_card(&DATA).unwrap().unwrap();
+        let put = put_key_set(0x20, 0x31, &*new, &*current.keys);
+        let plain = hex::decode(PLAIN).unwrap();
+        let known = StaticKeys::new(&plain, &plain, &plain).unwrap();
+        let derive = |role| {
+            let master = AesKey::new(&master).unwrap();
+            Diversification::Kdf3.derive(&master, role, &DATA).unwrap()
+        };
+        let own = StaticKeys {
+            enc: derive(KeyRole::Enc),
+            mac: derive(KeyRole::Mac),
+            dek: derive(KeyRole::Dek),
+        };
+        match put {
+            Ok(put) => {
+                assert!(wraps);
+                assert_eq!(put, put_key_set(0x20, 0x31, &known, &own).unwrap());
+            }
+            Err(error) => {
+                assert!(!wraps, "{error}");
+                assert!(error.to_string().contains("CKM_AES_CBC"), "{error}");
+            }
+        }
     });
 }
 

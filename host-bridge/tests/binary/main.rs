@@ -9,6 +9,7 @@ mod convert;
 mod disk;
 mod help;
 mod hsm;
+mod jobs;
 mod keys;
 mod killed;
 mod killed_at_steps;

@@ -446,6 +446,24 @@ fn three_stations_killed_at_random_every_card_once() {
         assert_personalized(&card_in(&floor.tray, eid));
     }
     verified(&floor, 3);
+    let to = floor.bench.path("report");
+    let mut report = ipae();
+    report.args([
+        "personalize",
+        "report",
+        "--json",
+        "--queue",
+        &floor.queue,
+        "--to",
+    ]);
+    let report = Run::of(report.arg(&to).env("PGPASSWORD", PASSWORD))
+        .good()
+        .json();
+    assert_eq!(
+        (&report["done"], &report["failed"]),
+        (&cards.into(), &0.into())
+    );
+    assert!(to.join("batch.html").exists());
     let status = QueueStatus::read(&Address::parse(&floor.queue, Some(PASSWORD)).unwrap()).unwrap();
     assert_eq!(
         (status.cards, status.done, status.failed),

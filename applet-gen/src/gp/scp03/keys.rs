@@ -1,6 +1,7 @@
 //! A security domain's keys, wherever they are kept: in memory, derived from a master key, in an HSM.
 
 use super::crypto::{AesKey, BLOCK, KeyLengthError, StaticKeys};
+use std::any::Any;
 use std::sync::Arc;
 use zeroize::Zeroize;
 
@@ -94,6 +95,11 @@ pub trait CardKeys: Send + Sync {
     ) -> Result<Option<Arc<dyn CardKeys>>, CardKeysError> {
         let _ = diversification;
         Ok(None)
+    }
+
+    /// The keys as what they are, where another set of the same keeper may do something with both.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
     }
 
     /// A key under this set's Key-DEK, for PUT KEY: AES-CBC, ICV zero, a 24-byte key padded to 32

@@ -8,6 +8,7 @@ use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::ekdf::AesCbcDeriveParams;
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use std::any::Any;
 use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -99,7 +100,9 @@ impl Hsm {
         let _ = self.with("C_DestroyObject", |session| session.destroy_object(key));
     }
 
-    /// What a key of a card is allowed: no way out of the token, and gone with the session.
+    /// What a key of a card is allowed: its value does not leave the token, and it is gone with the session. PUT
+    /// KEY takes it out encrypted under another card key of the token, which is what `Extractable` and
+    /// `Wrap` are for; none of these keys decrypts, so that nothing in the token opens it again.
     fn template(length: usize, readable: bool) -> Vec<Attribute> {
         vec![
             Attribute::Class(ObjectClass::SECRET_KEY),
@@ -108,9 +111,11 @@ impl Hsm {
             Attribute::Token(false),
             Attribute::Private(true),
             Attribute::Sensitive(!readable),
-            Attribute::Extractable(readable),
+            Attribute::Extractable(true),
             Attribute::Sign(true),
             Attribute::Encrypt(true),
+            Attribute::Decrypt(false),
+            Attribute::Wrap(true),
         ]
     }
 
@@ -245,11 +250,49 @@ impl CardKeys for HsmKeys {
 
     fn value(&self, role: KeyRole) -> Result<AesKey, CardKeysError> {
         Err(CardKeysError::Refused(format!(
-            "key {} is in token {:?} and does not leave it: PUT KEY needs its value. Give the new keys wrapped \
-             under a transport key or by kdf3, with --allow-keys-in-host",
+            "key {} is in token {:?} and does not leave it. PUT KEY takes it from the token where the card's \
+             keys are there too, it came wrapped or by kdf3, and the token wraps with CKM_AES_CBC; else only with \
+             --allow-keys-in-host",
             role.name(),
             self.hsm.label()
         )))
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+
+    /// In the token, where the other set is there too (CKM_AES_CBC of C_WrapKey fills the last block up with
+    /// zeros, PKCS#11 3.0 2.10.5).
+    fn encrypt_key(&self, new: &dyn CardKeys, role: KeyRole) -> Result<Vec<u8>, CardKeysError> {
+        let inside = new.as_any().and_then(|any| any.downcast_ref::<HsmKeys>());
+        let Some(inside) = inside.filter(|inside| Arc::ptr_eq(&inside.hsm, &self.hsm)) else {
+            return self.encrypt_value(&new.value(role)?);
+        };
+        if !self.hsm.can_wrap_new_keys() {
+            return self.encrypt_value(&new.value(role)?);
+        }
+        let (dek, key) = (self.handle(KeyRole::Dek), inside.handle(role));
+        let refused = self.hsm.with("C_WrapKey", |session| {
+            match session.wrap_key(&Mechanism::AesCbc([0; BLOCK]), dek, key) {
+                Err(Error::Pkcs11(
+                    code @ (RvError::KeyUnextractable
+                    | RvError::KeyNotWrappable
+                    | RvError::KeyFunctionNotPermitted
+                    | RvError::WrappingKeyHandleInvalid),
+                    _,
+                )) => Ok(Err(code)),
+                answer => answer.map(Ok),
+            }
+        })?;
+        refused.map_err(|code| {
+            CardKeysError::Refused(format!(
+                "token {:?} does not give key {} out, not even under the card's Key-DEK ({code:?}): keys that the \
+                 token keeps for good have to be CKA_EXTRACTABLE, the card's Key-DEK CKA_WRAP",
+                self.hsm.label(),
+                role.name()
+            ))
+        })
     }
 
     fn check_values(&self) -> Result<Option<[[u8; 3]; 3]>, CardKeysError> {
@@ -305,8 +348,9 @@ impl HsmMaster {
         let (masters, length) = find_three(hsm, references)?;
         if !(hsm.values_allowed() || length == BLOCK && hsm.can_derive()) {
             return Err(CardKeysError::Refused(format!(
-                "token {:?} can't derive keys of {length} bytes by kdf3 without giving them out (it would take \
-                 CKM_SP800_108_COUNTER_KDF, or CKM_AES_CBC_ENCRYPT_DATA and 16 bytes). With \
+                "token {:?} can't derive keys of {length} bytes by kdf3 without giving them out: that is done by \
+                 CKM_AES_CBC_ENCRYPT_DATA with keys of 16 bytes; CKM_SP800_108_COUNTER_KDF is not used, as no \
+                 token was there to prove it on. With \
                  --allow-keys-in-host each card's keys, never the master, are in this computer's memory \
                  while it is at work",
                 hsm.label()
@@ -384,7 +428,8 @@ impl CardKeys for HsmMaster {
         &self,
         diversification: &[u8; 10],
     ) -> Result<Option<Arc<dyn CardKeys>>, CardKeysError> {
-        // Where the operator allows values, they are had: PUT KEY of these keys needs them.
+        // Where the operator allows values, they are had: PUT KEY of these keys needs them where the keys that
+        // open the card are not in the same token.
         if self.hsm.values_allowed() {
             let key = |role| self.derive_outside(role, diversification);
             return Ok(Some(Arc::new(StaticKeys {

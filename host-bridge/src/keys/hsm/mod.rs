@@ -111,7 +111,7 @@ impl Hsm {
     }
 
     /// What the token can do of what these tools ask for.
-    pub fn abilities(&self) -> [Ability; 5] {
+    pub fn abilities(&self) -> [Ability; 6] {
         [
             (
                 "session keys by CKM_AES_CMAC",
@@ -120,6 +120,10 @@ impl Hsm {
             (
                 "keys of cards (kdf3, 16 bytes) derived inside by CKM_AES_CBC_ENCRYPT_DATA",
                 self.can_derive(),
+            ),
+            (
+                "new keys for PUT KEY wrapped inside by CKM_AES_CBC",
+                self.can_wrap_new_keys(),
             ),
             (
                 "transport keys by RFC 3394 (CKM_AES_KEY_WRAP)",
@@ -150,6 +154,15 @@ impl Hsm {
                 .module
                 .get_mechanism_info(self.slot, mechanism)
                 .is_ok_and(|info| info.unwrap())
+    }
+
+    /// Whether a new key of a card can be encrypted under the card's Key-DEK without being read.
+    pub(super) fn can_wrap_new_keys(&self) -> bool {
+        self.can(MechanismType::AES_CBC)
+            && self
+                .module
+                .get_mechanism_info(self.slot, MechanismType::AES_CBC)
+                .is_ok_and(|info| info.wrap())
     }
 
     /// Does something in a session that no other thread has meanwhile. A session in which something failed

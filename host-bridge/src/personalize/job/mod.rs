@@ -2,12 +2,13 @@
 //!
 //! A job names CAP files and steps; [`STEPS`] is the table of the kinds of step. It is read and checked
 //! whole before any card: against itself ([`JobFile`]), the card definition ([`Job::fits`]) and each row of the
-//! order ([`Job::faults`]). [`IPAE`] is the job that is done where none is named. `form` reads it, `value` is
+//! order ([`Job::faults`]). [`IPAE`] is the job that is done where none is named. `form` and `reading` read it, `value` is
 //! text with placeholders, `commands` makes the APDUs, [`dry`] shows them.
 
 mod commands;
 pub mod dry;
 mod form;
+mod reading;
 #[cfg(test)]
 pub(super) mod tests;
 mod value;
