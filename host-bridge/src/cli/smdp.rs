@@ -12,7 +12,7 @@ use host_bridge::personalize::VirtualLink;
 use host_bridge::smdp::client::{Binding, Es9Error, HttpServer};
 use host_bridge::smdp::push::{self, PushError, PushOrder};
 use host_bridge::smdp::{
-    self, Event, OrderForm, OrderToken, Placed, Smdp, SmdpError, SmdpOptions, Trust,
+    self, Event, OrderForm, Placed, Smdp, SmdpError, SmdpOptions, Token, Trust,
 };
 use host_bridge::transport::CardLink;
 use host_bridge::transport::pcsc::PcscLink;
@@ -69,7 +69,7 @@ pub struct Serve {
     /// Serve plain HTTP on an address that other machines reach
     #[arg(long, conflicts_with = "tls")]
     insecure: bool,
-    /// Take orders over the network from who has the token in this file
+    /// Take orders over the network from who has the token in this file; made if it is not there
     #[arg(long, value_name = "FILE")]
     order_token_file: Option<PathBuf>,
     #[command(flatten)]
@@ -80,7 +80,7 @@ pub struct Serve {
 #[command(after_help = "\
 Examples:
   ipae smdp order --profile profile.der --name \"Delta IoT\" --provider Delta
-  ipae smdp order --profile profile.der --eid 89049032000000000000000000000139 --confirmation-code 1234
+  ipae smdp order --profile profile.der --eid 89049032000000000000000000000163 --confirmation-code 1234
   ipae smdp order --profile profile.der --matching-id LAB-0001 --notify enable,delete --json
 
 ICCID comes from the package's header. One order is one download.")]
@@ -273,7 +273,7 @@ impl Store {
         self.open_with(false, None)
     }
 
-    fn open_with(&self, tls: bool, token: Option<OrderToken>) -> Result<Smdp, Failure> {
+    fn open_with(&self, tls: bool, token: Option<Token>) -> Result<Smdp, Failure> {
         let hierarchy = self.pki.load()?;
         let credential: SmdpCredential = match &hierarchy.smdp {
             Some(smdp) => smdp.clone(),
@@ -313,15 +313,7 @@ impl SmdpCommand {
 fn serve(command: &Serve, out: &Out) -> Result<(), Failure> {
     let token = match &command.order_token_file {
         None => None,
-        Some(file) => {
-            let text = read_file(file, exit::KEYS)?;
-            let token = std::str::from_utf8(&text)
-                .ok()
-                .and_then(|text| OrderToken::new(text.trim()));
-            let what = "expected one line of at least 16 visible ASCII characters";
-            let wrong = || Failure::new(exit::KEYS, format!("{}: {what}", file.display()));
-            Some(token.ok_or_else(wrong)?)
-        }
+        Some(file) => Some(Token::in_file(file)?),
     };
     let smdp = command.store.open_with(command.tls, token)?;
     let server = smdp

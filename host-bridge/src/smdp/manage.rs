@@ -2,7 +2,7 @@
 
 use super::form::OrderForm;
 use super::{Smdp, SmdpError};
-use crate::web::respond;
+use crate::web::{Token, respond};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
@@ -11,36 +11,13 @@ use axum::middleware::{self, Next};
 use axum::routing::get;
 use serde::Serialize;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 /// Largest order in bytes: a package of a megabyte, in base64.
 const LARGEST: usize = 1_500_000;
 const JSON: &str = "application/json";
 
-/// SHA-256 of the token that opens the ordering interface: digests are compared, so that the time says nothing of it.
-#[derive(Clone)]
-pub struct OrderToken([u8; 32]);
-
-impl OrderToken {
-    /// Shortest token that is taken.
-    pub const SHORTEST: usize = 16;
-
-    /// Of a token's text; `None` if it is too short, or can't stand in a header.
-    pub fn new(text: &str) -> Option<Self> {
-        let fits = text.len() >= Self::SHORTEST && text.bytes().all(|b| b.is_ascii_graphic());
-        fits.then(|| OrderToken(Sha256::digest(text).into()))
-    }
-
-    fn opens(&self, header: Option<&HeaderValue>) -> bool {
-        header
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .is_some_and(|given| <[u8; 32]>::from(Sha256::digest(given)) == self.0)
-    }
-}
-
 /// The routes, behind the token.
-pub(super) fn routes(token: OrderToken) -> Router<Smdp> {
+pub(super) fn routes(token: Token) -> Router<Smdp> {
     Router::new()
         .route("/orders", get(list).post(place))
         .route("/orders/{matching_id}", get(one).delete(cancel))
@@ -49,8 +26,8 @@ pub(super) fn routes(token: OrderToken) -> Router<Smdp> {
         .layer(middleware::from_fn_with_state(token, guard))
 }
 
-async fn guard(State(token): State<OrderToken>, request: Request, next: Next) -> Response<Body> {
-    if token.opens(request.headers().get(header::AUTHORIZATION)) {
+async fn guard(State(token): State<Token>, request: Request, next: Next) -> Response<Body> {
+    if token.opens(request.headers()) {
         return next.run(request).await;
     }
     let mut refused = problem(401, "the token is missing or wrong");

@@ -32,9 +32,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use crate::web::{ServerHandle, Tls, TlsError, Trust};
+pub use crate::web::{ServerHandle, Tls, TlsError, Token, TokenError, Trust};
 pub use form::{Event, OrderForm, Placed};
-pub use manage::OrderToken;
 pub use order::{NewOrder, OrderRow, OrderState};
 pub use refusal::Refusal;
 pub use store::NotificationRow;
@@ -121,7 +120,7 @@ pub struct SmdpOptions {
     /// The certificate that is shown in TLS; `None`: plain HTTP.
     pub tls: Option<Tls>,
     /// What opens the ordering interface on the network; `None`: there is none.
-    pub order_token: Option<OrderToken>,
+    pub order_token: Option<Token>,
     /// Where random numbers come from; `None`: the system. The same seed gives the same keys: for tests.
     pub seed: Option<u64>,
     /// The time in Unix seconds; `None`: the system's clock.

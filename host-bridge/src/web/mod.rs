@@ -4,10 +4,12 @@
 mod client;
 mod guard;
 mod tls;
+mod token;
 
 pub(crate) use client::{Target, post};
 pub(crate) use guard::Cut;
 pub use tls::{Tls, TlsError, Trust};
+pub use token::{Token, TokenError};
 
 use axum::Router;
 use axum::body::Body;

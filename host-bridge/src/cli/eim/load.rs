@@ -63,8 +63,7 @@ pub struct Load {
 impl Load {
     pub fn run(&self, out: &Out) -> Result<(), Failure> {
         let hierarchy = self.pki.load()?;
-        let token = Token::from_file(&self.token_file)
-            .map_err(|e| Failure::new(exit::USAGE, e.to_string()))?;
+        let token = Token::from_file(&self.token_file)?;
         let options = LoadOptions {
             esipa: self.esipa,
             manage: self.manage,

@@ -101,7 +101,7 @@ pub struct Openapi {}
 #[command(after_help = "\
 Examples:
   ipae eim cancel 17
-  ipae eim cancel --eid 89049032000000000000000000000139    All that waits for this eUICC
+  ipae eim cancel --eid 89049032000000000000000000000163    All that waits for this eUICC
 
 What was handed out may be at work on the card, and can't be called back.")]
 pub struct Cancel {
@@ -122,10 +122,10 @@ pub struct Cancel {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  ipae eim enqueue --eid 89049032000000000000000000000139 listProfileInfo
-  ipae eim enqueue --eid 89049032000000000000000000000139 \"enable 89490200001234567893 rollback\"
-  ipae eim enqueue --eid 89049032000000000000000000000139 \"disable 89490200001234567893\" getRAT
-  ipae eim enqueue --eid 89049032000000000000000000000139 'download 1$smdp.lab.example$LAB-0001'
+  ipae eim enqueue --eid 89049032000000000000000000000163 listProfileInfo
+  ipae eim enqueue --eid 89049032000000000000000000000163 \"enable 89490200001234567893 rollback\"
+  ipae eim enqueue --eid 89049032000000000000000000000163 \"disable 89490200001234567893\" getRAT
+  ipae eim enqueue --eid 89049032000000000000000000000163 'download 1$smdp.lab.example$LAB-0001'
 
 Operations: enable ICCID [rollback], disable ICCID, delete ICCID, listProfileInfo, getRAT,
 setFallbackAttribute ICCID, unsetFallbackAttribute, setDefaultDpAddress [ADDRESS]; or, in a
@@ -151,8 +151,8 @@ pub struct Enqueue {
 #[command(after_help = "\
 Examples:
   ipae eim inventory                      Every eUICC that the eIM knows
-  ipae eim inventory --eid 89049032000000000000000000000139
-  ipae eim results --eid 89049032000000000000000000000139 --json")]
+  ipae eim inventory --eid 89049032000000000000000000000163
+  ipae eim results --eid 89049032000000000000000000000163 --json")]
 pub struct Device {
     /// EID, 32 digits; without it every eUICC that the eIM knows is listed
     #[arg(long)]
@@ -164,7 +164,7 @@ pub struct Device {
 #[derive(Args)]
 #[command(after_help = "\
 Example:
-  ipae eim register --eid 89049032000000000000000000000139 --token 1")]
+  ipae eim register --eid 89049032000000000000000000000163 --token 1")]
 pub struct Register {
     /// EID, 32 digits
     #[arg(long)]
@@ -284,8 +284,7 @@ fn serve(command: &Serve, out: &Out) -> Result<(), Failure> {
     let server = eim.serve(command.listen).map_err(failed)?;
     let managed = match command.manage {
         Some(address) => {
-            let token = Token::in_file(&command.token_file)
-                .map_err(|e| Failure::new(exit::USAGE, e.to_string()))?;
+            let token = Token::in_file(&command.token_file)?;
             Some(
                 eim.manage(address, token, command.insecure)
                     .map_err(failed)?,

@@ -98,7 +98,7 @@ pub(super) struct NewPackage {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewDevice {
     /// EID, 32 digits.
-    #[schema(example = "89049032000000000000000000000139")]
+    #[schema(example = "89049032000000000000000000000163")]
     pub eid: String,
     /// CERT.EUICC.ECDSA, DER in hexadecimal. Without it the eIM learns it from the first notification.
     pub euicc_certificate: Option<String>,

@@ -9,7 +9,6 @@
 //! | `routes` | the resources and what can be done with them |
 //! | `forms` | bodies of requests, lists of answers |
 //! | `problem` | errors, as RFC 9457 has them |
-//! | `token` | who may |
 //! | `page` | the web page's files |
 
 mod forms;
@@ -18,9 +17,8 @@ mod problem;
 mod routes;
 #[cfg(test)]
 mod tests;
-mod token;
 
-pub use token::{Token, TokenError};
+pub use crate::web::{Token, TokenError};
 
 use super::{Eim, EimError, ServerHandle};
 use crate::web;
@@ -132,18 +130,14 @@ fn described(mut document: OpenApi) -> OpenApi {
 
 /// Turns away whoever doesn't hold the token.
 async fn only_with_token(State(manager): State<Manager>, request: Request, next: Next) -> Response {
-    let given = request
-        .headers()
-        .get(axum::http::header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "));
-    match given {
-        Some(given) if manager.token.is(given) => next.run(request).await,
-        Some(_) => Problem::new(401, "the token is another").into_response(),
-        None => {
-            Problem::new(401, "expected the header Authorization: Bearer TOKEN").into_response()
-        }
+    if manager.token.opens(request.headers()) {
+        return next.run(request).await;
     }
+    Problem::new(
+        401,
+        "expected the header Authorization: Bearer TOKEN with the token of this eIM",
+    )
+    .into_response()
 }
 
 /// An application without state of its own.

@@ -379,31 +379,6 @@ fn an_address_of_others_needs_a_word() {
     eim.manage(everywhere, token(), true).unwrap();
 }
 
-#[test]
-fn a_token_is_its_owners_only_and_stays() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("token");
-    let made = Token::in_file(&path).unwrap();
-    assert_eq!(made.header(), Token::in_file(&path).unwrap().header());
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = path.metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-    }
-    for bad in [
-        "",
-        "short",
-        "has blanks in its middle",
-        "ünsichtbar-und-lang-genug",
-    ] {
-        std::fs::write(&path, bad).unwrap();
-        let error = Token::in_file(&path).unwrap_err().to_string();
-        assert!(error.contains("at least 16"), "{error}");
-    }
-    assert_eq!(format!("{made:?}"), "Token(..)");
-}
-
 /// JSON that is nearly right.
 fn nearly() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

@@ -1,5 +1,7 @@
-//! The token that opens the management interface.
+//! The token that opens a server's interface for its operators.
 
+use crate::exit::{self, Exit, ExitCode};
+use axum::http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -37,7 +39,14 @@ pub enum TokenError {
     Random(String),
 }
 
+impl ExitCode for TokenError {
+    fn exit(&self) -> Exit {
+        exit::KEYS
+    }
+}
+
 /// A bearer token; it is not shown.
+#[derive(Clone)]
 pub struct Token(String);
 
 impl std::fmt::Debug for Token {
@@ -107,8 +116,42 @@ impl Token {
         format!("Bearer {}", self.0)
     }
 
-    /// Whether this is it. Digests are compared, so that the time says nothing of the text.
-    pub(super) fn is(&self, given: &str) -> bool {
-        Sha256::digest(given) == Sha256::digest(&self.0)
+    /// Whether a request's headers hold it. Digests are compared, so that the time says nothing of it.
+    pub(crate) fn opens(&self, headers: &HeaderMap) -> bool {
+        headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .is_some_and(|given| Sha256::digest(given) == Sha256::digest(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_its_owners_only_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        let made = Token::in_file(&path).unwrap();
+        assert_eq!(made.header(), Token::in_file(&path).unwrap().header());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = path.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        for bad in [
+            "",
+            "short",
+            "has blanks in its middle",
+            "ünsichtbar-und-lang-genug",
+        ] {
+            std::fs::write(&path, bad).unwrap();
+            let error = Token::in_file(&path).unwrap_err().to_string();
+            assert!(error.contains("at least 16"), "{error}");
+        }
+        assert_eq!(format!("{made:?}"), "Token(..)");
     }
 }
