@@ -7,6 +7,8 @@ mod card_manage;
 mod convert;
 #[cfg(unix)]
 mod disk;
+#[cfg(unix)]
+mod eim_load;
 mod help;
 mod hsm;
 mod jobs;
