@@ -1,6 +1,7 @@
 //! Drives cards, real and virtual: readers, terminal, personalization, lab eIM, reports. Holds the ipae binary.
 
 pub mod campaign;
+mod database;
 pub mod eim;
 pub mod exit;
 mod files;

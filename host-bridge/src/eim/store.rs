@@ -4,6 +4,7 @@
 //! real clock; nothing is decided by them.
 
 use super::{EimError, Storage};
+use crate::database::{self, OpenError, Schema};
 use applet_model::sgp::Eid;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Serialize, Serializer};
@@ -179,62 +180,27 @@ pub struct ResultRow {
 }
 
 pub(super) fn open(storage: &Storage, path: &str, eim_id: &str) -> Result<Connection, EimError> {
-    let failed = |source| EimError::Database {
-        path: path.to_owned(),
-        source,
+    let file = match storage {
+        Storage::Memory => None,
+        Storage::File(file) => Some(file.as_path()),
     };
-    let db = match storage {
-        Storage::Memory => Connection::open_in_memory(),
-        Storage::File(file) => Connection::open(file),
-    }
-    .map_err(failed)?;
-    db.busy_timeout(std::time::Duration::from_secs(5))
-        .map_err(failed)?;
-    // The write-ahead log keeps a killed process's database whole.
-    db.pragma_update(None, "journal_mode", "WAL")
-        .map_err(failed)?;
-    db.pragma_update(None, "synchronous", "NORMAL")
-        .map_err(failed)?;
-    let begun: bool = db
-        .query_row(
-            "SELECT count(*) FROM sqlite_master WHERE name = 'meta'",
-            [],
-            |row| row.get(0),
-        )
-        .map_err(failed)?;
-    if begun {
-        let version: Option<String> = db
-            .query_row("SELECT value FROM meta WHERE key = 'version'", [], |row| {
-                row.get(0)
-            })
-            .optional()
-            .map_err(failed)?;
-        if version.as_deref() == Some("1") {
-            db.execute_batch(&format!("BEGIN IMMEDIATE; {FROM_VERSION_1} COMMIT;"))
-                .map_err(failed)?;
+    let schema = Schema {
+        tables: SCHEMA,
+        version: VERSION,
+        upgrade: Some(("1", FROM_VERSION_1)),
+        owner: ("eimId", eim_id),
+    };
+    database::open(file, &schema).map_err(|error| {
+        let path = path.to_owned();
+        match error {
+            OpenError::Sqlite(source) => EimError::Database { path, source },
+            OpenError::Foreign { expected, found } => EimError::Foreign {
+                path,
+                expected,
+                found,
+            },
         }
-    }
-    db.execute_batch(SCHEMA).map_err(failed)?;
-    for (key, expected) in [("version", VERSION), ("eimId", eim_id)] {
-        db.execute(
-            "INSERT OR IGNORE INTO meta (key, value) VALUES (?1, ?2)",
-            params![key, expected],
-        )
-        .map_err(failed)?;
-        let found: String = db
-            .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
-                row.get(0)
-            })
-            .map_err(failed)?;
-        if found != expected {
-            return Err(EimError::Foreign {
-                path: path.to_owned(),
-                expected: format!("{key} {expected}"),
-                found: format!("{key} {found}"),
-            });
-        }
-    }
-    Ok(db)
+    })
 }
 
 pub(super) fn now() -> i64 {

@@ -2,6 +2,7 @@
 
 use super::SmdpError;
 use super::order::{NewOrder, OrderRow, OrderState, code_hash};
+use crate::database::{self, OpenError, Schema};
 use applet_model::sgp::Decode;
 use applet_model::sgp::download::StoreMetadataRequest;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -73,43 +74,23 @@ pub(super) struct Bound<'a> {
 }
 
 pub(super) fn open(file: Option<&Path>, oid: &str) -> Result<Connection, SmdpError> {
-    let path = file.map_or("memory".to_owned(), |file| file.display().to_string());
-    let failed = |source| SmdpError::Database {
-        path: path.clone(),
-        source,
+    let schema = Schema {
+        tables: SCHEMA,
+        version: VERSION,
+        upgrade: None,
+        owner: ("smdpOid", oid),
     };
-    let db = match file {
-        None => Connection::open_in_memory(),
-        Some(file) => Connection::open(file),
-    }
-    .map_err(failed)?;
-    db.busy_timeout(std::time::Duration::from_secs(5))
-        .map_err(failed)?;
-    db.pragma_update(None, "journal_mode", "WAL")
-        .map_err(failed)?;
-    db.pragma_update(None, "synchronous", "NORMAL")
-        .map_err(failed)?;
-    db.execute_batch(SCHEMA).map_err(failed)?;
-    for (key, expected) in [("version", VERSION), ("smdpOid", oid)] {
-        db.execute(
-            "INSERT OR IGNORE INTO meta (key, value) VALUES (?1, ?2)",
-            params![key, expected],
-        )
-        .map_err(failed)?;
-        let found: String = db
-            .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
-                row.get(0)
-            })
-            .map_err(failed)?;
-        if found != expected {
-            return Err(SmdpError::Foreign {
+    database::open(file, &schema).map_err(|error| {
+        let path = file.map_or("memory".to_owned(), |file| file.display().to_string());
+        match error {
+            OpenError::Sqlite(source) => SmdpError::Database { path, source },
+            OpenError::Foreign { expected, found } => SmdpError::Foreign {
                 path,
-                expected: format!("{key} {expected}"),
-                found: format!("{key} {found}"),
-            });
+                expected,
+                found,
+            },
         }
-    }
-    Ok(db)
+    })
 }
 
 fn number(row: &Row<'_>, name: &str) -> rusqlite::Result<u32> {
