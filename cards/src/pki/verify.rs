@@ -242,14 +242,7 @@ pub fn verify_server_certificate(
     at: Option<u64>,
 ) -> Result<Oid, ChainError> {
     let what = role.name();
-    check_link(certificate, what, ci, CI)?;
-    check_usage(
-        certificate,
-        what,
-        "digitalSignature",
-        KeyUsage::digital_signature,
-    )?;
-    check_ca(certificate, what, false)?;
+    check_server(ci, certificate, what)?;
     check_policy(certificate, what, role.policy())?;
     if certificate.subject_key_id().is_none() {
         return Err(malformed(what, "no subject key identifier"));
@@ -277,6 +270,18 @@ pub fn verify_server_certificate(
     registered_id(certificate, what)
 }
 
+/// What holds for every certificate of a server: the CI issued it, for signatures, to no authority.
+fn check_server(ci: &Cert, certificate: &Cert, what: &'static str) -> Result<(), ChainError> {
+    check_link(certificate, what, ci, CI)?;
+    check_usage(
+        certificate,
+        what,
+        "digitalSignature",
+        KeyUsage::digital_signature,
+    )?;
+    check_ca(certificate, what, false)
+}
+
 /// Verifies a server's certificate in TLS against the CI that issued it: issuer, signature, key usage, period, that it is
 /// no authority, that it is for this server's name and, if one is asked for, its role.
 ///
@@ -290,14 +295,7 @@ pub fn verify_server_tls(
     at: u64,
 ) -> Result<(), ChainError> {
     let what = "server's TLS";
-    check_link(certificate, what, ci, CI)?;
-    check_usage(
-        certificate,
-        what,
-        "digitalSignature",
-        KeyUsage::digital_signature,
-    )?;
-    check_ca(certificate, what, false)?;
+    check_server(ci, certificate, what)?;
     if let Some(role) = role {
         check_policy(certificate, what, role.policy())?;
     }
