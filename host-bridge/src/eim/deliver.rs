@@ -27,6 +27,8 @@ struct Waiting {
     deliveries: u32,
     held: bool,
     attempt: u32,
+    /// It was never handed out, and its time is over.
+    late: bool,
 }
 
 impl Eim {
@@ -164,11 +166,14 @@ impl Eim {
         let most = self.inner.options.deliveries;
         let eid = eid.to_string();
         self.with_db(|db| {
-            queue::expire(db, &eid)?;
             loop {
                 let Some(waiting) = head(db, &eid)? else {
                     return Ok(None);
                 };
+                // A poll that brings nothing writes nothing for it.
+                if waiting.late && queue::expire(db, &eid)? > 0 {
+                    continue;
+                }
                 if waiting.request.is_some() && waiting.deliveries >= most {
                     db.execute(
                         "UPDATE package SET state = 'failed', ended_at = ?2, note = ?3 WHERE id = ?1",
@@ -271,10 +276,11 @@ struct Signed {
 
 fn head(db: &mut Connection, eid: &str) -> rusqlite::Result<Option<Waiting>> {
     db.prepare_cached(
-        "SELECT id, package, text, request, deliveries, held, attempt FROM package \
+        "SELECT id, package, text, request, deliveries, held, attempt, \
+         state = 'queued' AND coalesce(expires_at <= ?2, 0) FROM package \
          WHERE eid = ?1 AND state IN ('sent', 'queued') ORDER BY state = 'queued', place, id LIMIT 1",
     )?
-    .query_row([eid], |row| {
+    .query_row(params![eid, now()], |row| {
         Ok(Waiting {
             id: row.get(0)?,
             package: row.get(1)?,
@@ -283,6 +289,7 @@ fn head(db: &mut Connection, eid: &str) -> rusqlite::Result<Option<Waiting>> {
             deliveries: row.get(4)?,
             held: row.get(5)?,
             attempt: row.get(6)?,
+            late: row.get(7)?,
         })
     })
     .optional()

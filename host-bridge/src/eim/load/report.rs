@@ -139,12 +139,15 @@ fn compare(
 ) -> Result<(Vec<Finding>, Vec<f64>), LoadError> {
     let client = Client::new(options);
     let (mut findings, mut seconds) = (Vec::new(), Vec::new());
+    let mut of_device: BTreeMap<usize, Vec<i64>> = BTreeMap::new();
+    for operation in operations {
+        of_device
+            .entry(operation.device)
+            .or_default()
+            .push(operation.package);
+    }
     for (place, device) in devices.iter().enumerate() {
-        let mut asked: Vec<i64> = operations
-            .iter()
-            .filter(|operation| operation.device == place)
-            .map(|operation| operation.package)
-            .collect();
+        let mut asked = of_device.remove(&place).unwrap_or_default();
         if asked.is_empty() && device.executed.is_empty() {
             continue;
         }
