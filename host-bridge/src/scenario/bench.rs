@@ -1,18 +1,18 @@
 //! The bench of a scenario: card, device, eIM, and the model beside the card.
 
+use super::setup::{Setup, Subject};
 use super::{Outcome, Scenario, ScenarioReport};
 use crate::eim::{
-    Eim, EimError, EimIdentity, EimOptions, Forward, Operation, PackageRow, PackageState,
-    Registration, ServerHandle, Storage,
+    Eim, EimError, EimOptions, Forward, Operation, PackageRow, PackageState, Registration,
+    ServerHandle, Storage,
 };
-use crate::personalize::{Es10, Es10Error, VirtualLink};
+use crate::personalize::{Es10, Es10Error};
 use crate::smdp::client::Binding;
 use crate::smdp::{Smdp, SmdpError, SmdpOptions};
 use crate::terminal::{
     DeviceProfile, Limits, Network, Resolve, Stop, Terminal, TerminalError, What,
 };
 use crate::transport::{CardLink, LinkError};
-use applet_model::apdu::{Command, Response};
 use applet_model::lockstep::{Divergence, Lockstep};
 use applet_model::sgp::certs::{GetCertsRequest, GetCertsResponse};
 use applet_model::sgp::{Decode, Eid, Encode};
@@ -23,128 +23,6 @@ use cards::pki::Hierarchy;
 use serde::Serialize;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
-
-/// The card under test.
-enum Subject {
-    Virtual(Box<VirtualLink>),
-    Reader(Box<dyn CardLink>),
-}
-
-impl Subject {
-    fn link(&self) -> &dyn CardLink {
-        match self {
-            Subject::Virtual(link) => link.as_ref(),
-            Subject::Reader(link) => link.as_ref(),
-        }
-    }
-
-    fn link_mut(&mut self) -> &mut dyn CardLink {
-        match self {
-            Subject::Virtual(link) => link.as_mut(),
-            Subject::Reader(link) => link.as_mut(),
-        }
-    }
-}
-
-impl CardLink for Subject {
-    fn atr(&self) -> &[u8] {
-        self.link().atr()
-    }
-
-    fn reset(&mut self) -> Result<Vec<u8>, LinkError> {
-        self.link_mut().reset()
-    }
-
-    fn transmit(&mut self, command: &Command) -> Result<Response, LinkError> {
-        self.link_mut().transmit(command)
-    }
-
-    fn name(&self) -> String {
-        self.link().name()
-    }
-}
-
-/// What a scenario starts from.
-pub struct Setup {
-    subject: Subject,
-    /// EID of the card.
-    pub eid: String,
-    /// The card's definition.
-    pub definition: Definition,
-    /// The eIM that the card was personalized for.
-    pub identity: EimIdentity,
-    /// Another eIM of the same hierarchy.
-    pub second: EimIdentity,
-    /// Where the SM-DP+'s certificates come from; without it nothing is downloaded.
-    pub hierarchy: Option<Hierarchy>,
-    /// The model as it stands beside the card; none for a reader.
-    pub lockstep: Option<Lockstep>,
-    /// The counter of the last package that the card took from its eIM. No card tells it; whoever
-    /// runs several scenarios on one card carries [`ScenarioReport::counter`] on.
-    pub counter: u64,
-}
-
-impl Setup {
-    /// A personalized virtual card. Its record from its installation on is followed first.
-    ///
-    /// # Errors
-    /// [`Failure::Lockstep`] if the card and the model differ already.
-    pub fn of_virtual(
-        mut card: VirtualCard,
-        definition: Definition,
-        identity: EimIdentity,
-        second: EimIdentity,
-    ) -> Result<Setup, Failure> {
-        let mut lockstep = Lockstep::new();
-        lockstep.follow(&card.take_trace())?;
-        let eid = card.euicc().eid().to_string();
-        let link = VirtualLink::new(&format!("virtual card {eid}"), card);
-        Ok(Setup {
-            subject: Subject::Virtual(Box::new(link)),
-            eid,
-            definition,
-            identity,
-            second,
-            hierarchy: None,
-            lockstep: Some(lockstep),
-            counter: 0,
-        })
-    }
-
-    /// A personalized card in a reader.
-    pub fn of_reader(
-        link: Box<dyn CardLink>,
-        eid: String,
-        definition: Definition,
-        identity: EimIdentity,
-        second: EimIdentity,
-    ) -> Setup {
-        Setup {
-            subject: Subject::Reader(link),
-            eid,
-            definition,
-            identity,
-            second,
-            hierarchy: None,
-            lockstep: None,
-            counter: 0,
-        }
-    }
-
-    /// With an SM-DP+ of this hierarchy, which issued the card's certificates.
-    #[must_use]
-    pub fn with_smdp(self, hierarchy: Hierarchy) -> Self {
-        Setup {
-            hierarchy: Some(hierarchy),
-            ..self
-        }
-    }
-
-    /// True for a virtual card.
-    pub fn is_virtual(&self) -> bool {
-        matches!(self.subject, Subject::Virtual(_))
-    }
-}
 
 /// Why a scenario failed.
 #[derive(Debug, thiserror::Error)]

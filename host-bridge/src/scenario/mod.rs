@@ -11,10 +11,12 @@ mod eims;
 mod faults;
 mod power;
 mod profiles;
+mod setup;
 mod switches;
 
-pub use bench::{Bench, DAY, EIM_ADDRESS, Failure, SECOND_ADDRESS, Setup, Step};
+pub use bench::{Bench, DAY, EIM_ADDRESS, Failure, SECOND_ADDRESS, Step};
 pub use download::{PushFigures, measure as measure_push};
+pub use setup::Setup;
 
 use crate::eim::Exchange;
 use crate::terminal::{Record, What};
