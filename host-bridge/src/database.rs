@@ -1,11 +1,30 @@
-//! The SQLite databases of the lab's servers: opened alike, and each for the one server that made it.
+//! SQLite databases that several processes may open; those of the lab's servers, each for the one that made it.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long another process that writes is waited for.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// Has a connection wait for other processes, and keep a write-ahead log, which keeps a killed process's
+/// database whole. Where two make one fresh file such a database, SQLite refuses one of them at once
+/// whatever its time-out: that one tries again.
+pub(crate) fn write_ahead(db: &Connection, patience: Duration) -> rusqlite::Result<()> {
+    db.busy_timeout(patience)?;
+    let begun = Instant::now();
+    loop {
+        match db.pragma_update(None, "journal_mode", "WAL") {
+            Err(e)
+                if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && begun.elapsed() < patience =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
+}
 
 /// What a database holds, and whose it is.
 pub(crate) struct Schema<'a> {
@@ -39,9 +58,7 @@ pub(crate) fn open(file: Option<&Path>, schema: &Schema<'_>) -> Result<Connectio
         None => Connection::open_in_memory(),
         Some(file) => Connection::open(file),
     }?;
-    db.busy_timeout(BUSY)?;
-    // The write-ahead log keeps a killed process's database whole.
-    db.pragma_update(None, "journal_mode", "WAL")?;
+    write_ahead(&db, BUSY)?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
     if let Some((from, upgrade)) = schema.upgrade
         && db.table_exists(None, "meta")?

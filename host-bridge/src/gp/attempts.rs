@@ -5,6 +5,7 @@
 //! refused, or never answered. The next try at the same keys of the same card then needs the operator's
 //! word. A record that can't be written stops the attempt.
 
+use crate::database;
 use crate::exit::{self, Exit, ExitCode};
 use applet_model::status::Sw;
 use applet_model::tlv;
@@ -343,8 +344,7 @@ impl Attempts {
         }
         let open = || -> rusqlite::Result<Connection> {
             let db = Connection::open(&self.path)?;
-            db.busy_timeout(Duration::from_secs(PATIENCE))?;
-            db.pragma_update(None, "journal_mode", "WAL")?;
+            database::write_ahead(&db, Duration::from_secs(PATIENCE))?;
             // In WAL mode NORMAL may lose the last commits when the machine loses power.
             db.pragma_update(None, "synchronous", "FULL")?;
             db.execute_batch(
